@@ -1,0 +1,17 @@
+export { assert, unreachable, present, AssertionError } from './assert.js';
+export { CriaError, ERROR_ACTIONS, systemCode } from './errors.js';
+export type { ErrorAction, ErrorCode, ErrorContext, ErrorRecord } from './errors.js';
+export { runId, workerId, coordinatorId } from './ids.js';
+export type { RunId, WorkerId, CoordinatorId } from './ids.js';
+export { sleep } from './clock.js';
+export type { Clock, Timer } from './clock.js';
+export { withDeadline } from './deadline.js';
+export { FakeClock } from './fake-clock.js';
+export { philox, Rng } from './rng.js';
+export { ResourceStack } from './lifecycle.js';
+export type { Service } from './lifecycle.js';
+export { createLog, silentLog } from './log.js';
+export type { Log, LogLevel } from './log.js';
+export { systemClock, randomId } from './node/system.js';
+export { EXIT, exitCodeOf, describeError, signalsToAbort, exitOnUnhandled } from './node/main.js';
+export { threadEntry } from './node/thread-entry.js';
