@@ -1,1 +1,2 @@
-export {};
+export type { WorkerOptions } from './options.js';
+export { runWorker } from './main.js';
