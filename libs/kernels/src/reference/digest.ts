@@ -1,0 +1,139 @@
+// The linear digest L: sum over blocks b of W_b * (sum over j of w_j * q[256 b + j]), mod 2^64, with fixed odd 64-bit
+// weights. Linear: L(x + y) = L(x) + L(y), so the digest of a sum is the sum of the digests, in any order. Weights
+// are odd, so no single flipped bit (a change of 2^k, k < 64) can leave it unchanged.
+//
+// JavaScript has no fast 64-bit integers. A block's sum S = sum w_j * q_j is found from three cheap ones: its low 32
+// bits exactly (Math.imul wraps), the high halves of the weights times q exactly mod 2^32, and T = sum low(w_j) * q_j
+// in doubles with an error far below 2^31, which is enough: T's low 32 bits are known, so rounding gives the rest.
+import { BLOCK_SIZE } from '../grid.js';
+
+const TWO_32 = 2 ** 32;
+const WORD_SEED = 0x243f6a88;
+const BLOCK_SEED = 0x85a308d3;
+const STATE_SEED = 0x13198a2e;
+const HIGH_SEED = 0x9e3779b9;
+
+/** 32-bit integer hash (Wellons' "lowbias32"), a bijection. */
+function mix32(word: number): number {
+  let x = word ^ (word >>> 16);
+  x = Math.imul(x, 0x7feb352d);
+  x ^= x >>> 15;
+  x = Math.imul(x, 0x846ca68b);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+const weightLow = (seed: number, index: number): number => (mix32((seed + index) | 0) | 1) >>> 0;
+const weightHigh = (seed: number, index: number): number =>
+  mix32((mix32((seed + index) | 0) + HIGH_SEED) | 0);
+
+const indices = Array.from({ length: BLOCK_SIZE }, (_, j) => j);
+/** Low and high halves of w_j, for Math.imul; the low half once more as a positive double. */
+export const WEIGHTS_LOW = Int32Array.from(indices, (j) => weightLow(WORD_SEED, j));
+export const WEIGHTS_HIGH = Int32Array.from(indices, (j) => weightHigh(WORD_SEED, j));
+export const WEIGHTS_LOW_F64 = Float64Array.from(indices, (j) => weightLow(WORD_SEED, j));
+
+/** Sums W_b * S_b over blocks. Halves are kept as doubles, exact for 2^20 blocks between two {@link take}s. */
+export class LinearDigest {
+  #low = 0;
+  #high = 0;
+  #blocks = 0;
+  #total = 0n;
+
+  /**
+   * Adds one block.
+   *
+   * @param blockIndex index of the block in the flat array
+   * @param low sum of imul(low(w_j), q_j), wrapped to 32 bits
+   * @param high sum of imul(high(w_j), q_j), wrapped to 32 bits
+   * @param approximate sum of low(w_j) * q_j in doubles; an error below 2^31 does not matter
+   */
+  addBlock(blockIndex: number, low: number, high: number, approximate: number): void {
+    const sumLow = low >>> 0;
+    const carry = Math.round((approximate - sumLow) / TWO_32);
+    const sumHigh = (high + (carry % TWO_32)) | 0;
+    const blockLow = weightLow(BLOCK_SEED, blockIndex);
+    const productLow = Math.imul(blockLow, sumLow) >>> 0;
+    const productCarry = Math.round((blockLow * sumLow - productLow) / TWO_32);
+    const cross = Math.imul(blockLow, sumHigh) + Math.imul(weightHigh(BLOCK_SEED, blockIndex), sumLow);
+    this.#low += productLow;
+    this.#high += (productCarry + cross) % TWO_32;
+    if (++this.#blocks === 1 << 20) this.#fold();
+  }
+
+  /** The digest so far, and starts anew. */
+  take(): bigint {
+    this.#fold();
+    const total = this.#total;
+    this.#total = 0n;
+    return total;
+  }
+
+  #fold(): void {
+    this.#total = BigInt.asUintN(64, this.#total + BigInt(this.#low) + (BigInt(this.#high) << 32n));
+    this.#low = this.#high = this.#blocks = 0;
+  }
+}
+
+/** Adds a block of 32-bit integers, values[at .. at + count). */
+export function digestInts(digest: LinearDigest, blockIndex: number, values: Int32Array, at: number): void {
+  let low = 0;
+  let high = 0;
+  let approximate = 0;
+  for (let j = 0; j < BLOCK_SIZE; j++) {
+    const q = values[at + j];
+    low = (low + Math.imul(WEIGHTS_LOW[j], q)) | 0;
+    high = (high + Math.imul(WEIGHTS_HIGH[j], q)) | 0;
+    approximate += WEIGHTS_LOW_F64[j] * q;
+  }
+  digest.addBlock(blockIndex, low, high, approximate);
+}
+
+/** Adds a block of exact integers below 2^53 in doubles, values[at .. at + 256). */
+export function digestDoubles(
+  digest: LinearDigest,
+  blockIndex: number,
+  values: Float64Array,
+  at: number,
+): void {
+  let low = 0;
+  let high = 0;
+  let approximate = 0;
+  for (let j = 0; j < BLOCK_SIZE; j++) {
+    const value = values[at + j];
+    const q = value | 0;
+    const upper = (value - q) / TWO_32; // value = upper * 2^32 + q
+    low = (low + Math.imul(WEIGHTS_LOW[j], q)) | 0;
+    high = (high + Math.imul(WEIGHTS_HIGH[j], q) + Math.imul(WEIGHTS_LOW[j], upper)) | 0;
+    approximate += WEIGHTS_LOW_F64[j] * q;
+  }
+  digest.addBlock(blockIndex, low, high, approximate);
+}
+
+/** `Kernels.digestWords`: a word counts as an integer from 0 to 2^32 - 1. */
+export function digestWords(words: Uint32Array, flatOffset: number): bigint {
+  const digest = new LinearDigest();
+  for (let at = 0; at < words.length; at += BLOCK_SIZE) {
+    const count = Math.min(BLOCK_SIZE, words.length - at);
+    let low = 0;
+    let high = 0;
+    let approximate = 0;
+    for (let j = 0; j < count; j++) {
+      const word = words[at + j];
+      low = (low + Math.imul(WEIGHTS_LOW[j], word)) | 0;
+      high = (high + Math.imul(WEIGHTS_HIGH[j], word)) | 0;
+      approximate += WEIGHTS_LOW_F64[j] * word;
+    }
+    digest.addBlock((flatOffset + at) / BLOCK_SIZE, low, high, approximate);
+  }
+  return digest.take();
+}
+
+const STATE_WEIGHTS = [0, 1, 2].map(
+  (i) => (BigInt(weightHigh(STATE_SEED, i)) << 32n) | BigInt(weightLow(STATE_SEED, i)),
+);
+
+/** The state digest from the three arrays' digests (each a `digestWords` over the whole array or a sum of pieces). */
+export function combineStateDigest(params: bigint, expAvg: bigint, expAvgSq: bigint): bigint {
+  const [ofParams, ofExpAvg, ofExpAvgSq] = STATE_WEIGHTS as [bigint, bigint, bigint];
+  return BigInt.asUintN(64, ofParams * params + ofExpAvg * expAvg + ofExpAvgSq * expAvgSq);
+}
