@@ -4,18 +4,18 @@ import { assert } from '@cria/runtime';
 import type { Accumulator } from '../accumulator.js';
 import { widenBlock } from '../accumulator.js';
 import { BLOCK_SIZE, GRADIENT_LIMIT, PART_SIZE } from '../grid.js';
-import {
-  digestDoubles,
-  digestInts,
-  LinearDigest,
-  WEIGHTS_HIGH,
-  WEIGHTS_LOW,
-  WEIGHTS_LOW_F64,
-} from './digest.js';
+import { digestDoubles, digestInts, LinearDigest } from './digest.js';
+import { WEIGHTS_HIGH, WEIGHTS_LOW, WEIGHTS_LOW_F64 } from './weights.js';
 
 const MAGIC = 1.5 * 2 ** 52;
 const SMALL_LIMIT = 2 ** 30;
-const rounded = new Float64Array(BLOCK_SIZE);
+// Own constants, for the reason that digest.ts gives.
+const BLOCK = BLOCK_SIZE;
+const LOW = WEIGHTS_LOW;
+const HIGH = WEIGHTS_HIGH;
+const LOW_F64 = WEIGHTS_LOW_F64;
+
+const rounded = new Float64Array(BLOCK);
 const peakBits = new Int32Array(1);
 const peakFloat = new Float32Array(peakBits.buffer);
 
@@ -27,30 +27,30 @@ export function accumulateGradient(
   gridBits: number,
   digests: BigUint64Array,
 ): boolean {
-  assert(offset % BLOCK_SIZE === 0, 'a gradient begins at a block');
+  assert(offset % BLOCK === 0, 'a gradient begins at a block');
   assert(offset >= acc.base, 'a gradient lies inside the accumulator');
   assert(offset + gradient.length - acc.base <= acc.small.length, 'a gradient lies inside the accumulator');
   const bits = new Int32Array(gradient.buffer, gradient.byteOffset, gradient.length);
   const scale = 2 ** gridBits;
   const digest = new LinearDigest();
   let flagged = false;
-  for (let from = 0; from < gradient.length; from += BLOCK_SIZE) {
-    const count = Math.min(BLOCK_SIZE, gradient.length - from);
+  for (let from = 0; from < gradient.length; from += BLOCK) {
+    const count = Math.min(BLOCK, gradient.length - from);
     const flat = offset + from;
     const peak = largestMagnitude(bits, from, count);
     if (peak !== 0) {
       const at = flat - acc.base;
-      if (peak * scale < SMALL_LIMIT && acc.isWide[at / BLOCK_SIZE] === 0) {
-        addSmall(acc, at, gradient, from, count, scale, digest, flat / BLOCK_SIZE);
+      if (peak * scale < SMALL_LIMIT && acc.isWide[at / BLOCK] === 0) {
+        addSmall(acc, at, gradient, from, count, scale, digest, flat / BLOCK);
       } else {
         flagged = !(peak < GRADIENT_LIMIT) || flagged;
         roundGuarded(gradient, from, count, scale);
-        digestDoubles(digest, flat / BLOCK_SIZE, rounded, 0);
+        digestDoubles(digest, flat / BLOCK, rounded, 0);
         addWide(acc, at);
       }
     }
-    const next = flat + BLOCK_SIZE;
-    if (next % PART_SIZE === 0 || from + BLOCK_SIZE >= gradient.length) {
+    const next = flat + BLOCK;
+    if (next % PART_SIZE === 0 || from + BLOCK >= gradient.length) {
       const part = Math.floor(flat / PART_SIZE);
       digests[part] += digest.take(); // a BigUint64Array wraps mod 2^64
     }
@@ -88,9 +88,9 @@ function addSmall(
   for (let j = 0; j < count; j++) {
     const q = gradient[from + j] * scale + MAGIC - MAGIC;
     const int = q | 0;
-    low = (low + Math.imul(WEIGHTS_LOW[j], int)) | 0;
-    high = (high + Math.imul(WEIGHTS_HIGH[j], int)) | 0;
-    approximate += WEIGHTS_LOW_F64[j] * q;
+    low = (low + Math.imul(LOW[j], int)) | 0;
+    high = (high + Math.imul(HIGH[j], int)) | 0;
+    approximate += LOW_F64[j] * q;
     const sum = (small[at + j] + int) | 0;
     small[at + j] = sum;
     spread |= sum ^ (sum >> 31);
@@ -110,17 +110,17 @@ function roundGuarded(gradient: Float32Array, from: number, count: number, scale
 
 /** Adds `rounded` by way of the side table. A flagged block may take this path too: its values are the same there. */
 function addWide(acc: Accumulator, at: number): void {
-  if (acc.isWide[at / BLOCK_SIZE] === 0) widenBlock(acc, at);
-  for (let j = 0; j < BLOCK_SIZE; j++) acc.wide[at + j] += rounded[j];
+  if (acc.isWide[at / BLOCK] === 0) widenBlock(acc, at);
+  for (let j = 0; j < BLOCK; j++) acc.wide[at + j] += rounded[j];
 }
 
 /** `Kernels.accumulatorDigest`. */
 export function accumulatorDigest(acc: Accumulator, from: number, to: number): bigint {
   const digest = new LinearDigest();
-  for (let flat = from; flat < to; flat += BLOCK_SIZE) {
+  for (let flat = from; flat < to; flat += BLOCK) {
     const at = flat - acc.base;
-    if (acc.isWide[at / BLOCK_SIZE] === 0) digestInts(digest, flat / BLOCK_SIZE, acc.small, at);
-    else digestDoubles(digest, flat / BLOCK_SIZE, acc.wide, at);
+    if (acc.isWide[at / BLOCK] === 0) digestInts(digest, flat / BLOCK, acc.small, at);
+    else digestDoubles(digest, flat / BLOCK, acc.wide, at);
   }
   return digest.take();
 }

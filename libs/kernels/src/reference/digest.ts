@@ -6,31 +6,17 @@
 // bits exactly (Math.imul wraps), the high halves of the weights times q exactly mod 2^32, and T = sum low(w_j) * q_j
 // in doubles with an error far below 2^31, which is enough: T's low 32 bits are known, so rounding gives the rest.
 import { BLOCK_SIZE } from '../grid.js';
+import { weightHigh, weightLow, WEIGHTS_HIGH, WEIGHTS_LOW, WEIGHTS_LOW_F64 } from './weights.js';
 
 const TWO_32 = 2 ** 32;
-const WORD_SEED = 0x243f6a88;
 const BLOCK_SEED = 0x85a308d3;
 const STATE_SEED = 0x13198a2e;
-const HIGH_SEED = 0x9e3779b9;
 
-/** 32-bit integer hash (Wellons' "lowbias32"), a bijection. */
-function mix32(word: number): number {
-  let x = word ^ (word >>> 16);
-  x = Math.imul(x, 0x7feb352d);
-  x ^= x >>> 15;
-  x = Math.imul(x, 0x846ca68b);
-  return (x ^ (x >>> 16)) >>> 0;
-}
-
-const weightLow = (seed: number, index: number): number => (mix32((seed + index) | 0) | 1) >>> 0;
-const weightHigh = (seed: number, index: number): number =>
-  mix32((mix32((seed + index) | 0) + HIGH_SEED) | 0);
-
-const indices = Array.from({ length: BLOCK_SIZE }, (_, j) => j);
-/** Low and high halves of w_j, for Math.imul; the low half once more as a positive double. */
-export const WEIGHTS_LOW = Int32Array.from(indices, (j) => weightLow(WORD_SEED, j));
-export const WEIGHTS_HIGH = Int32Array.from(indices, (j) => weightHigh(WORD_SEED, j));
-export const WEIGHTS_LOW_F64 = Float64Array.from(indices, (j) => weightLow(WORD_SEED, j));
+// Copies of imported constants: V8 folds a module's own constants, an imported one costs a load and checks at every use.
+const BLOCK = BLOCK_SIZE;
+const LOW = WEIGHTS_LOW;
+const HIGH = WEIGHTS_HIGH;
+const LOW_F64 = WEIGHTS_LOW_F64;
 
 /** Sums W_b * S_b over blocks. Halves are kept as doubles, exact for 2^20 blocks between two {@link take}s. */
 export class LinearDigest {
@@ -79,11 +65,11 @@ export function digestInts(digest: LinearDigest, blockIndex: number, values: Int
   let low = 0;
   let high = 0;
   let approximate = 0;
-  for (let j = 0; j < BLOCK_SIZE; j++) {
+  for (let j = 0; j < BLOCK; j++) {
     const q = values[at + j];
-    low = (low + Math.imul(WEIGHTS_LOW[j], q)) | 0;
-    high = (high + Math.imul(WEIGHTS_HIGH[j], q)) | 0;
-    approximate += WEIGHTS_LOW_F64[j] * q;
+    low = (low + Math.imul(LOW[j], q)) | 0;
+    high = (high + Math.imul(HIGH[j], q)) | 0;
+    approximate += LOW_F64[j] * q;
   }
   digest.addBlock(blockIndex, low, high, approximate);
 }
@@ -98,13 +84,13 @@ export function digestDoubles(
   let low = 0;
   let high = 0;
   let approximate = 0;
-  for (let j = 0; j < BLOCK_SIZE; j++) {
+  for (let j = 0; j < BLOCK; j++) {
     const value = values[at + j];
     const q = value | 0;
     const upper = (value - q) / TWO_32; // value = upper * 2^32 + q
-    low = (low + Math.imul(WEIGHTS_LOW[j], q)) | 0;
-    high = (high + Math.imul(WEIGHTS_HIGH[j], q) + Math.imul(WEIGHTS_LOW[j], upper)) | 0;
-    approximate += WEIGHTS_LOW_F64[j] * q;
+    low = (low + Math.imul(LOW[j], q)) | 0;
+    high = (high + Math.imul(HIGH[j], q) + Math.imul(LOW[j], upper)) | 0;
+    approximate += LOW_F64[j] * q;
   }
   digest.addBlock(blockIndex, low, high, approximate);
 }
@@ -112,18 +98,18 @@ export function digestDoubles(
 /** `Kernels.digestWords`: a word counts as an integer from 0 to 2^32 - 1. */
 export function digestWords(words: Uint32Array, flatOffset: number): bigint {
   const digest = new LinearDigest();
-  for (let at = 0; at < words.length; at += BLOCK_SIZE) {
-    const count = Math.min(BLOCK_SIZE, words.length - at);
+  for (let at = 0; at < words.length; at += BLOCK) {
+    const count = Math.min(BLOCK, words.length - at);
     let low = 0;
     let high = 0;
     let approximate = 0;
     for (let j = 0; j < count; j++) {
       const word = words[at + j];
-      low = (low + Math.imul(WEIGHTS_LOW[j], word)) | 0;
-      high = (high + Math.imul(WEIGHTS_HIGH[j], word)) | 0;
-      approximate += WEIGHTS_LOW_F64[j] * word;
+      low = (low + Math.imul(LOW[j], word)) | 0;
+      high = (high + Math.imul(HIGH[j], word)) | 0;
+      approximate += LOW_F64[j] * word;
     }
-    digest.addBlock((flatOffset + at) / BLOCK_SIZE, low, high, approximate);
+    digest.addBlock((flatOffset + at) / BLOCK, low, high, approximate);
   }
   return digest.take();
 }

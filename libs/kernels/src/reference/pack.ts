@@ -9,23 +9,25 @@ import { assert, CriaError } from '@cria/runtime';
 import type { Accumulator } from '../accumulator.js';
 import { BLOCK_SIZE } from '../grid.js';
 
+// A module's own constant is folded by V8, an imported one is loaded at every use.
+const BLOCK = BLOCK_SIZE;
 const LANES = 8;
-const ROWS = BLOCK_SIZE / LANES;
+const ROWS = BLOCK / LANES;
 /** Zigzag width of the largest integer that a double holds exactly. */
 export const MAX_WIDTH = 54;
-const WIDE_WORDS = 2 * BLOCK_SIZE;
+const WIDE_WORDS = 2 * BLOCK;
 const TWO_32 = 2 ** 32;
-const narrowed = new Int32Array(BLOCK_SIZE);
+const narrowed = new Int32Array(BLOCK);
 
 /** `Kernels.packPart`. */
 export function packPart(acc: Accumulator, from: number, to: number, shared = false): Uint8Array {
-  assert(from % BLOCK_SIZE === 0 && to % BLOCK_SIZE === 0 && from <= to, 'a packed range is whole blocks');
-  const blocks = (to - from) / BLOCK_SIZE;
+  assert(from % BLOCK === 0 && to % BLOCK === 0 && from <= to, 'a packed range is whole blocks');
+  const blocks = (to - from) / BLOCK;
   const first = from - acc.base;
   const widths = new Uint8Array(blocks);
   let words = 0;
   for (let b = 0; b < blocks; b++) {
-    widths[b] = blockWidth(acc, first + b * BLOCK_SIZE);
+    widths[b] = blockWidth(acc, first + b * BLOCK);
     words += payloadWords(widths[b]);
   }
   const sizeBytes = blocks + 4 * words;
@@ -34,7 +36,7 @@ export function packPart(acc: Accumulator, from: number, to: number, shared = fa
   const aligned = blocks % 4 === 0;
   const payload = aligned ? new Int32Array(packed.buffer, blocks, words) : new Int32Array(words);
   for (let b = 0, at = 0; b < blocks; b++) {
-    packBlock(acc, first + b * BLOCK_SIZE, widths[b], payload, at);
+    packBlock(acc, first + b * BLOCK, widths[b], payload, at);
     at += payloadWords(widths[b]);
   }
   if (!aligned) packed.set(new Uint8Array(payload.buffer), blocks);
@@ -46,10 +48,14 @@ function payloadWords(width: number): number {
 }
 
 function blockWidth(acc: Accumulator, at: number): number {
-  if (acc.isWide[at / BLOCK_SIZE] !== 0) return wideWidth(acc.wide, at);
+  if (acc.isWide[at / BLOCK] !== 0) return wideWidth(acc.wide, at);
+  return narrowWidth(acc.small, at);
+}
+
+function narrowWidth(small: Int32Array, at: number): number {
   let union = 0;
-  for (let j = at; j < at + BLOCK_SIZE; j++) {
-    const q = acc.small[j];
+  for (let j = 0; j < BLOCK; j++) {
+    const q = small[at + j];
     union |= (q << 1) ^ (q >> 31);
   }
   return 32 - Math.clz32(union);
@@ -57,7 +63,7 @@ function blockWidth(acc: Accumulator, at: number): number {
 
 function wideWidth(wide: Float64Array, at: number): number {
   let largest = 0;
-  for (let j = at; j < at + BLOCK_SIZE; j++) {
+  for (let j = at; j < at + BLOCK; j++) {
     const q = wide[j];
     const zigzag = q < 0 ? -2 * q - 1 : 2 * q;
     if (zigzag > largest) largest = zigzag;
@@ -68,9 +74,9 @@ function wideWidth(wide: Float64Array, at: number): number {
 
 function packBlock(acc: Accumulator, at: number, width: number, payload: Int32Array, to: number): void {
   if (width === 0) return;
-  if (acc.isWide[at / BLOCK_SIZE] === 0) return packNarrow(acc.small, at, width, payload, to);
+  if (acc.isWide[at / BLOCK] === 0) return packNarrow(acc.small, at, width, payload, to);
   if (width > 32) return packWide(acc.wide, at, payload, to);
-  for (let j = 0; j < BLOCK_SIZE; j++) narrowed[j] = acc.wide[at + j];
+  for (let j = 0; j < BLOCK; j++) narrowed[j] = acc.wide[at + j];
   packNarrow(narrowed, 0, width, payload, to);
 }
 
@@ -91,7 +97,7 @@ function packNarrow(values: Int32Array, at: number, width: number, payload: Int3
 }
 
 function packWide(wide: Float64Array, at: number, payload: Int32Array, to: number): void {
-  for (let j = 0; j < BLOCK_SIZE; j++) {
+  for (let j = 0; j < BLOCK; j++) {
     const q = wide[at + j];
     payload[to + 2 * j] = q | 0;
     payload[to + 2 * j + 1] = Math.floor(q / TWO_32);
@@ -156,7 +162,7 @@ export function unpackNarrow(payload: Int32Array, at: number, width: number, out
 
 /** Unpacks a block of int64; returns where the next one begins. Throws PEER_DAMAGED beyond 2^53. */
 export function unpackWide(payload: Int32Array, at: number, out: Float64Array): number {
-  for (let j = 0; j < BLOCK_SIZE; j++) {
+  for (let j = 0; j < BLOCK; j++) {
     const high = payload[at + 2 * j + 1];
     if (high >= 1 << 21 || high < -(1 << 21)) throw damaged('it holds an integer beyond 2^53');
     out[j] = high * TWO_32 + (payload[at + 2 * j] >>> 0);

@@ -7,9 +7,11 @@ import { digestDoubles, digestInts, LinearDigest } from './digest.js';
 import { openPacked, unpackNarrow, unpackWide } from './pack.js';
 import type { PackedRange } from './pack.js';
 
+// Own copy, for the reason that digest.ts gives.
+const BLOCK = BLOCK_SIZE;
 const SMALL_LIMIT = 2 ** 30;
-const narrow = new Int32Array(BLOCK_SIZE);
-const wide = new Float64Array(BLOCK_SIZE);
+const narrow = new Int32Array(BLOCK);
+const wide = new Float64Array(BLOCK);
 
 /** `Kernels.unpackAdd`. */
 export function unpackAdd(acc: Accumulator, from: number, to: number, packed: Uint8Array): bigint {
@@ -21,14 +23,14 @@ export function unpackAdd(acc: Accumulator, from: number, to: number, packed: Ui
   for (let b = 0; b < range.widths.length; b++) {
     const width = range.widths[b];
     if (width === 0) continue;
-    const flat = from + b * BLOCK_SIZE;
+    const flat = from + b * BLOCK;
     if (width <= 32) {
       at = unpackNarrow(range.payload, at, width, narrow);
-      digestInts(digest, flat / BLOCK_SIZE, narrow, 0);
+      digestInts(digest, flat / BLOCK, narrow, 0);
       addNarrow(acc, flat - acc.base, width);
     } else {
       at = unpackWide(range.payload, at, wide);
-      digestDoubles(digest, flat / BLOCK_SIZE, wide, 0);
+      digestDoubles(digest, flat / BLOCK, wide, 0);
       addToWide(acc, flat - acc.base, wide);
     }
   }
@@ -37,10 +39,10 @@ export function unpackAdd(acc: Accumulator, from: number, to: number, packed: Ui
 
 /** Width 31 means |q| <= 2^30: added to a small block it cannot overflow int32. */
 function addNarrow(acc: Accumulator, at: number, width: number): void {
-  if (width === 32 || acc.isWide[at / BLOCK_SIZE] !== 0) return addToWide(acc, at, narrow);
+  if (width === 32 || acc.isWide[at / BLOCK] !== 0) return addToWide(acc, at, narrow);
   const small = acc.small;
   let spread = 0;
-  for (let j = 0; j < BLOCK_SIZE; j++) {
+  for (let j = 0; j < BLOCK; j++) {
     const sum = (small[at + j] + narrow[j]) | 0;
     small[at + j] = sum;
     spread |= sum ^ (sum >> 31);
@@ -49,8 +51,8 @@ function addNarrow(acc: Accumulator, at: number, width: number): void {
 }
 
 function addToWide(acc: Accumulator, at: number, values: Int32Array | Float64Array): void {
-  if (acc.isWide[at / BLOCK_SIZE] === 0) widenBlock(acc, at);
-  for (let j = 0; j < BLOCK_SIZE; j++) acc.wide[at + j] += values[j];
+  if (acc.isWide[at / BLOCK] === 0) widenBlock(acc, at);
+  for (let j = 0; j < BLOCK; j++) acc.wide[at + j] += values[j];
 }
 
 /** `Kernels.packedDigest`. */
@@ -61,7 +63,7 @@ export function packedDigest(packed: Uint8Array, from: number, to: number): bigi
   for (let b = 0; b < widths.length; b++) {
     const width = widths[b];
     if (width === 0) continue;
-    const blockIndex = from / BLOCK_SIZE + b;
+    const blockIndex = from / BLOCK + b;
     if (width <= 32) {
       at = unpackNarrow(payload, at, width, narrow);
       digestInts(digest, blockIndex, narrow, 0);
@@ -79,22 +81,22 @@ export function unpackMean(packed: Uint8Array, scale: number, out: Float32Array)
   let at = 0;
   for (let b = 0; b < widths.length; b++) {
     const width = widths[b];
-    const to = b * BLOCK_SIZE;
+    const to = b * BLOCK;
     if (width === 0) {
-      out.fill(0, to, to + BLOCK_SIZE);
+      out.fill(0, to, to + BLOCK);
     } else if (width <= 32) {
       at = unpackNarrow(payload, at, width, narrow);
-      for (let j = 0; j < BLOCK_SIZE; j++) out[to + j] = narrow[j] * scale;
+      for (let j = 0; j < BLOCK; j++) out[to + j] = narrow[j] * scale;
     } else {
       at = unpackWide(payload, at, wide);
-      for (let j = 0; j < BLOCK_SIZE; j++) out[to + j] = wide[j] * scale;
+      for (let j = 0; j < BLOCK; j++) out[to + j] = wide[j] * scale;
     }
   }
 }
 
 function openRange(packed: Uint8Array, from: number, to: number): PackedRange {
-  assert(from % BLOCK_SIZE === 0 && to % BLOCK_SIZE === 0 && from <= to, 'a packed range is whole blocks');
-  return openPacked(packed, (to - from) / BLOCK_SIZE);
+  assert(from % BLOCK === 0 && to % BLOCK === 0 && from <= to, 'a packed range is whole blocks');
+  return openPacked(packed, (to - from) / BLOCK);
 }
 
 /** Reads every wide block once, so that an impossible integer is found before anything is added. */
