@@ -288,8 +288,7 @@ export interface Commit {
     | undefined;
   /** One ledger line, exactly as in ledger.jsonl. */
   entry: string;
-  /** The learning rate needs none of this: it is a function of the step. */
-  next?: Grant | undefined;
+  /** Parts of state[entry.step + 1] that members keep until the leader has pulled them. */
   checkpoint: Stripe[];
 }
 
@@ -2613,7 +2612,7 @@ export const ExchangeStats: MessageFns<ExchangeStats> = {
 };
 
 function createBaseCommit(): Commit {
-  return { term: undefined, entry: "", next: undefined, checkpoint: [] };
+  return { term: undefined, entry: "", checkpoint: [] };
 }
 
 export const Commit: MessageFns<Commit> = {
@@ -2624,11 +2623,8 @@ export const Commit: MessageFns<Commit> = {
     if (message.entry !== "") {
       writer.uint32(18).string(message.entry);
     }
-    if (message.next !== undefined) {
-      Grant.encode(message.next, writer.uint32(26).fork()).join();
-    }
     for (const v of message.checkpoint) {
-      Stripe.encode(v!, writer.uint32(34).fork()).join();
+      Stripe.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2664,14 +2660,6 @@ export const Commit: MessageFns<Commit> = {
           }
           case 3: {
             if (tag !== 26) {
-              break;
-            }
-
-            message.next = Grant.decode(reader, reader.uint32());
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
               break;
             }
 

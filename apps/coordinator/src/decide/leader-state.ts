@@ -1,0 +1,259 @@
+// What the leader knows. All of it is volatile: a new leader asks the workers again (PROTOCOL section 5).
+//
+// The state belongs to whoever calls decideLeader, which updates it in place: copying the records of a thousand
+// members at every message would cost more than the decisions. Nothing else may touch it.
+import type { WorkerId } from '@cria/runtime';
+import type { HelloFacts } from './leader-events.js';
+
+/** The part of the run's configuration that decisions depend on. */
+export interface LeaderRules {
+  readonly runId: string;
+  readonly genesis: string;
+  readonly fingerprint: string;
+  /** K: slots of a step. */
+  readonly slots: number;
+  /** Parts of the flat state, without the report part. */
+  readonly numParts: number;
+  /** Steps after which the run ends: the budget's, or fewer with `--steps`. */
+  readonly endStep: number;
+  readonly workersMin: number;
+  readonly heartbeatMs: number;
+  readonly suspectMs: number;
+  readonly gatherMs: number;
+  readonly blockedMs: number;
+  readonly seatMs: number;
+  readonly startWaitMs: number;
+  readonly checkpointEverySteps: number;
+  /** 0 = no validation. */
+  readonly validationEverySteps: number;
+  readonly validationSequences: number;
+  readonly onLoss: 'salvage' | 'discard';
+}
+
+export interface TermMark {
+  readonly number: number;
+  readonly leader: string;
+}
+
+export interface Desired {
+  readonly revision: number;
+  readonly target: number;
+  readonly paused: boolean;
+  readonly stop: boolean;
+}
+
+/**
+ * - `member`: its state is that of the step under way; it gets slots.
+ * - `shadow`: copies the state while it listens to exchanges; nobody waits for it.
+ * - `load`: reads the newest checkpoint, whose step is the one under way.
+ * - `wait`: is ahead of the step under way and is compared when the run gets there.
+ */
+export type WorkerRole = 'member' | 'shadow' | 'load' | 'wait';
+
+/** A reduced gradient and what its holder found when it had it. */
+export interface PreparedGradient {
+  readonly step: number;
+  readonly gradDigest: string;
+  readonly gradNormBits: string;
+  readonly stateDigest: string;
+  readonly report: Uint8Array;
+}
+
+export interface WorkerRecord {
+  readonly id: WorkerId;
+  readonly address: string;
+  readonly device: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly joinedMs: number;
+  role: WorkerRole;
+  /** Steps applied. */
+  position: number;
+  /** Has no state yet (counts as position 0). */
+  empty: boolean;
+  /** A shadow whose state has reached the step under way; it becomes a member when the step is committed. */
+  caughtUp: boolean;
+  reduced: PreparedGradient | null;
+  /** Digest that the worker reported when it had applied up to `position`. */
+  appliedDigest: string | null;
+  lastContactMs: number;
+  /** When the slot that it computes now began, as far as the leader can tell. */
+  busySinceMs: number;
+  /** Smoothed time of a slot; null before the first. */
+  slotMs: number | null;
+  /** Said Leave, or has to go because the target fell. */
+  leaving: boolean;
+}
+
+export type SlotRecord =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'granted'; readonly worker: WorkerId; readonly sinceMs: number }
+  | { readonly kind: 'done'; readonly worker: WorkerId };
+
+export interface ExchangeRecord {
+  readonly attempt: number;
+  readonly sets: ReadonlyMap<WorkerId, readonly number[]>;
+  /** Members that had prepared before: the others copy from them. */
+  readonly from: readonly WorkerId[];
+  /** Gradients reduced before must not be used. */
+  readonly void: boolean;
+  readonly startedMs: number;
+}
+
+export interface EvaluationRecord {
+  /** Position at which the state is evaluated. */
+  readonly step: number;
+  /** Per validation sequence: who was asked last; null = nobody yet. */
+  readonly asked: Array<WorkerId | null>;
+  /** f32 bits of the loss; `lost` after two deaths. */
+  readonly results: Array<number | 'lost' | null>;
+  readonly deaths: number[];
+}
+
+export interface CheckpointRecord {
+  readonly step: number;
+  readonly stripes: ReadonlyArray<{
+    readonly worker: WorkerId;
+    readonly firstPart: number;
+    readonly endPart: number;
+  }>;
+  /** Ordered by Store while nothing is computed, so it may be ordered again from other members. */
+  readonly atRest: boolean;
+}
+
+export interface Complaint {
+  readonly accuser: WorkerId;
+  readonly accused: WorkerId | null;
+}
+
+/** How the run ends once the checkpoint of `next` is there. */
+export type Ending = 'finished' | 'stopped' | 'failed';
+
+export interface LeaderState {
+  readonly rules: LeaderRules;
+  readonly term: TermMark;
+  phase: 'gather' | 'run' | 'ended';
+  /** When gathering ends at the latest. */
+  gatherUntilMs: number;
+  /** Until then a leader that found nobody waits for `target` workers before the first grant. */
+  startWaitUntilMs: number;
+  /** Step that the ledger expects next: entries 0 .. head-1 exist. */
+  head: number;
+  /** Step under way; below `head` it is a replay. */
+  next: number;
+  /** Gradient digests of the ledger's entries that the leader still knows, by step. */
+  readonly gradDigests: Map<number, string>;
+  /** Members of the newest entry: gathering ends early when all of them are back. */
+  lastMembers: readonly WorkerId[];
+  /** Step of the newest manifest; null when there is none. */
+  manifestStep: number | null;
+  desired: Desired;
+  readonly workers: Map<WorkerId, WorkerRecord>;
+  /** Newest Hello of each worker: what it kept is looked at when it is placed. */
+  readonly hellos: Map<WorkerId, HelloFacts>;
+  /** Invitations taken whose Hello has not come, with the time they were taken. */
+  readonly invitations: Map<string, number>;
+  slots: SlotRecord[];
+  /** Deaths of the slot's holders during this step. */
+  slotDeaths: number[];
+  stepStartedMs: number;
+  /** Milliseconds of this step that went into work which was lost. */
+  lostMs: number;
+  attempt: number;
+  attemptsThisStep: number;
+  exchange: ExchangeRecord | null;
+  readonly prepared: Map<WorkerId, PreparedGradient>;
+  /** An append is under way; nothing else may happen to the step. */
+  committing: boolean;
+  /** The next Exchange must not use gradients that were reduced before. */
+  voidNext: boolean;
+  complaints: Complaint[];
+  complaintsUntilMs: number;
+  evaluation: EvaluationRecord | null;
+  /** Newest position whose validation is done. */
+  evaluatedStep: number;
+  checkpoint: CheckpointRecord | null;
+  checkpointFailures: number;
+  seatsWaiting: number;
+  /** Set when the run ends with the step under way. */
+  ending: Ending | null;
+  failure: string;
+  /** What the run waits for, for people. */
+  waitingFor: string;
+}
+
+export function newLeaderState(options: {
+  rules: LeaderRules;
+  term: TermMark;
+  nowMs: number;
+  head: number;
+  lastMembers: readonly WorkerId[];
+  gradDigests: ReadonlyMap<number, string>;
+  manifestStep: number | null;
+  desired: Desired;
+}): LeaderState {
+  const { rules, term, nowMs, head, lastMembers, gradDigests, manifestStep, desired } = options;
+  return {
+    rules,
+    term,
+    phase: 'gather',
+    // Nothing was ever computed: there is nobody to wait for.
+    gatherUntilMs: head === 0 && manifestStep === null ? nowMs : nowMs + rules.gatherMs,
+    startWaitUntilMs: nowMs,
+    head,
+    next: head,
+    gradDigests: new Map(gradDigests),
+    lastMembers,
+    manifestStep,
+    desired,
+    workers: new Map(),
+    hellos: new Map(),
+    invitations: new Map(),
+    slots: openSlots(rules.slots),
+    slotDeaths: new Array<number>(rules.slots).fill(0),
+    stepStartedMs: nowMs,
+    lostMs: 0,
+    attempt: 0,
+    attemptsThisStep: 0,
+    exchange: null,
+    prepared: new Map(),
+    committing: false,
+    voidNext: false,
+    complaints: [],
+    complaintsUntilMs: 0,
+    evaluation: null,
+    evaluatedStep: -1,
+    checkpoint: null,
+    checkpointFailures: 0,
+    seatsWaiting: -1,
+    ending: null,
+    failure: '',
+    waitingFor: '',
+  };
+}
+
+export function openSlots(count: number): SlotRecord[] {
+  return Array.from({ length: count }, () => ({ kind: 'open' }) as const);
+}
+
+/** Workers in the order of joining, then by id: the order of parts and stripes. */
+export function workersByAge(state: LeaderState): WorkerRecord[] {
+  return [...state.workers.values()].sort(
+    (a, b) => a.joinedMs - b.joinedMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
+  );
+}
+
+export function membersOf(state: LeaderState): WorkerRecord[] {
+  return workersByAge(state).filter((worker) => worker.role === 'member');
+}
+
+/** Slots that the step's record gives to a worker, granted or done. */
+export function slotsOf(state: LeaderState, worker: WorkerId): number[] {
+  return state.slots.flatMap((slot, k) => (slot.kind !== 'open' && slot.worker === worker ? [k] : []));
+}
+
+export function stepHasBegun(state: LeaderState): boolean {
+  return (
+    state.exchange !== null || state.prepared.size > 0 || state.slots.some((slot) => slot.kind !== 'open')
+  );
+}

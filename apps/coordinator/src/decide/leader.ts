@@ -1,0 +1,147 @@
+// The leader's decisions: one function from what happened to what is to be done. No I/O, no clock, no randomness.
+import { checkpointFailed, checkpointWritten } from './checkpoint.js';
+import { takeApplied, takeAppended, tryCommit } from './commit.js';
+import { grantOpenSlots, isOverdue, slotIsDone } from './compute.js';
+import { askForEvaluations, takeEvaluated } from './evaluate.js';
+import { settleComplaints, startExchange, takeComplaint, takePrepared } from './exchange.js';
+import type { LeaderEffect, LeaderEvent } from './leader-events.js';
+import { membersOf, workersByAge, type Desired, type LeaderState } from './leader-state.js';
+import { loseWorker } from './lose.js';
+import { acceptHello, finishGathering, gatheringIsComplete, replaceAllWhenNobodyComputes } from './place.js';
+import { rest } from './rest.js';
+import { offerSeats, shrinkToTarget } from './seats.js';
+import { note, type Turn } from './turn.js';
+
+/**
+ * Takes one event into the state (in place) and says what to do, in order.
+ *
+ * @param nowMs monotonic milliseconds; never falls from call to call
+ */
+export function decideLeader(nowMs: number, state: LeaderState, event: LeaderEvent): readonly LeaderEffect[] {
+  const turn: Turn = { nowMs, state, effects: [] };
+  if (state.phase === 'ended') return turn.effects;
+  takeEvent(turn, event);
+  if (state.phase === 'gather' && gatheringIsComplete(turn)) finishGathering(turn);
+  if (state.phase === 'run') advance(turn);
+  offerSeats(turn);
+  return turn.effects;
+}
+
+/** Does everything that the state now allows. */
+function advance(turn: Turn): void {
+  const { state } = turn;
+  settleComplaints(turn);
+  if (state.committing) return;
+  replaceAllWhenNobodyComputes(turn);
+  if (rest(turn)) return;
+  askForEvaluations(turn);
+  if (state.prepared.size > 0 && state.exchange === null) startExchange(turn);
+  if (state.exchange === null && grantOpenSlots(turn)) startExchange(turn);
+  tryCommit(turn);
+}
+
+function takeEvent(turn: Turn, event: LeaderEvent): void {
+  const { state } = turn;
+  switch (event.kind) {
+    case 'tick':
+      return suspectTheSilent(turn);
+    case 'hello':
+      return acceptHello(turn, event.hello);
+    case 'appended':
+      return takeAppended(turn, event.step, event.outcome);
+    case 'desired':
+      return takeDesired(turn, event.desired);
+    case 'invitation-taken':
+      state.invitations.set(event.seat, turn.nowMs);
+      return;
+    case 'checkpoint-written':
+      return checkpointWritten(turn, event.step);
+    case 'checkpoint-failed':
+      return checkpointFailed(turn, event.step, event.why);
+    default:
+      return takeWorkerEvent(turn, event);
+  }
+}
+
+type WorkerEvent = Exclude<
+  LeaderEvent,
+  {
+    kind:
+      | 'tick'
+      | 'hello'
+      | 'appended'
+      | 'desired'
+      | 'invitation-taken'
+      | 'checkpoint-written'
+      | 'checkpoint-failed';
+  }
+>;
+
+function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
+  const { state, nowMs } = turn;
+  const record = state.workers.get(event.worker);
+  if (record === undefined) return;
+  record.lastContactMs = nowMs;
+  switch (event.kind) {
+    case 'contact':
+      return;
+    case 'slot-done':
+      return slotIsDone(turn, record, event);
+    case 'released': {
+      const slot = state.slots[event.slot];
+      const isGranted = event.step === state.next && slot?.kind === 'granted' && slot.worker === record.id;
+      if (isGranted && state.exchange === null) state.slots[event.slot] = { kind: 'open' };
+      return;
+    }
+    case 'prepared':
+      return takePrepared(turn, record, event.attempt, event.gradient);
+    case 'blocked':
+      return takeComplaint(turn, { ...event, accuser: record.id, accused: event.peer });
+    case 'applied':
+      return takeApplied(turn, record.id, event.step, event.stateDigest);
+    case 'evaluated':
+      return takeEvaluated(turn, event.step, event.sequences);
+    case 'leave':
+      if (!record.leaving) note(turn, 'worker-left', record.id, `${record.id} leaves: ${event.why}`);
+      record.leaving = true;
+      return;
+    case 'disconnected':
+      return loseWorker(turn, record, { why: event.why });
+  }
+}
+
+function suspectTheSilent(turn: Turn): void {
+  const { state, nowMs } = turn;
+  for (const record of workersByAge(state)) {
+    const silentMs = nowMs - record.lastContactMs;
+    if (silentMs > state.rules.suspectMs) {
+      loseWorker(turn, record, { why: `no contact for ${Math.round(silentMs)} ms`, evict: true });
+    } else if (state.phase === 'run' && isOverdue(state, record, nowMs)) {
+      loseWorker(turn, record, { why: 'its slot takes far longer than usual', evict: true });
+    }
+  }
+}
+
+function takeDesired(turn: Turn, desired: Desired): void {
+  const { state } = turn;
+  if (desired.revision <= state.desired.revision) return;
+  const before = state.desired;
+  state.desired = desired;
+  if (desired.target !== before.target)
+    note(turn, 'scaled', null, `target ${before.target} -> ${desired.target} workers`);
+  if (desired.paused !== before.paused) {
+    note(
+      turn,
+      desired.paused ? 'run-paused' : 'run-unpaused',
+      null,
+      desired.paused ? 'pause takes effect at the next step' : 'the run goes on',
+    );
+    if (!desired.paused) state.waitingFor = '';
+  }
+  shrinkToTarget(turn);
+}
+
+/** For status displays: what the members are. */
+export function memberCount(state: LeaderState): number {
+  return membersOf(state).length;
+}

@@ -1,0 +1,234 @@
+// Where a worker that says Hello belongs (PROTOCOL 5.4, 5.5).
+import type { WorkerId } from '@cria/runtime';
+import type { HelloFacts } from './leader-events.js';
+import {
+  membersOf,
+  openSlots,
+  workersByAge,
+  type PreparedGradient,
+  type WorkerRecord,
+  type WorkerRole,
+} from './leader-state.js';
+import { repeatExchangeTo } from './exchange.js';
+import { loseWorker } from './lose.js';
+import { shrinkToTarget } from './seats.js';
+import { note, type Turn } from './turn.js';
+
+/** Takes note of a Hello and, once gathering is over, welcomes the worker in its role. */
+export function acceptHello(turn: Turn, hello: HelloFacts): void {
+  const { state, nowMs } = turn;
+  const refusal = reasonToRefuse(turn, hello);
+  if (refusal !== null) {
+    turn.effects.push({ do: 'evict', worker: hello.worker, why: refusal, mayReturn: false });
+    return;
+  }
+  if (hello.termNumber > state.term.number) {
+    turn.effects.push({
+      do: 'step-down',
+      why: `a worker obeys term ${hello.termNumber}, above ours`,
+      termAtLeast: hello.termNumber + 1,
+    });
+    return;
+  }
+  const before = state.workers.get(hello.worker);
+  if (before !== undefined) loseWorker(turn, before, { why: 'says Hello again', quiet: true });
+  state.invitations.delete(hello.seat);
+  const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
+  state.workers.set(record.id, record);
+  state.hellos.set(record.id, hello);
+  if (state.phase === 'run') placeWorker(turn, record);
+  shrinkToTarget(turn);
+}
+
+/** Ends gathering: decides the step to go on with and places everybody who said Hello. */
+export function finishGathering(turn: Turn): void {
+  const { state } = turn;
+  state.phase = 'run';
+  if (state.workers.size === 0) state.startWaitUntilMs = turn.nowMs + state.rules.startWaitMs;
+  beginAt(turn, chooseNext(turn));
+  for (const record of workersByAge(state)) placeWorker(turn, record);
+}
+
+/** All members of the newest entry are back, so there is nobody left to wait for. */
+export function gatheringIsComplete(turn: Turn): boolean {
+  const { state, nowMs } = turn;
+  if (nowMs >= state.gatherUntilMs) return true;
+  return state.lastMembers.length > 0 && state.lastMembers.every((id) => state.workers.has(id));
+}
+
+/**
+ * When nobody computes any more, the step to go on with is chosen anew from who is here and the newest manifest,
+ * and everybody gets a new role.
+ */
+export function replaceAllWhenNobodyComputes(turn: Turn): void {
+  const { state } = turn;
+  if (state.workers.size === 0 || membersOf(state).length > 0) return;
+  if (workersByAge(state).some((record) => record.role === 'load')) return;
+  const next = chooseNext(turn);
+  const stays = workersByAge(state).every((record) => record.role === roleAt(turn, record, next));
+  if (stays && next === state.next) return;
+  beginAt(turn, next);
+  for (const record of workersByAge(state)) placeWorker(turn, record);
+}
+
+function reasonToRefuse(turn: Turn, hello: HelloFacts): string | null {
+  const { rules } = turn.state;
+  if (hello.runId !== rules.runId) return `this coordinator leads run ${rules.runId}, not ${hello.runId}`;
+  if (hello.fingerprint !== rules.fingerprint) {
+    return `the run needs engine "${rules.fingerprint}", this worker has "${hello.fingerprint}"`;
+  }
+  if (hello.genesis !== rules.genesis) {
+    return `the run's genesis is ${rules.genesis}, this worker's ${hello.genesis}: another configuration or other data`;
+  }
+  return null;
+}
+
+function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRecord {
+  return {
+    id: hello.worker,
+    address: hello.address,
+    device: hello.device,
+    host: hello.host,
+    pid: hello.pid,
+    joinedMs,
+    role: 'wait',
+    position: hello.position,
+    empty: hello.empty,
+    caughtUp: false,
+    reduced: hello.reduced,
+    appliedDigest: hello.stateDigest === '' ? null : hello.stateDigest,
+    lastContactMs: nowMs,
+    busySinceMs: nowMs,
+    slotMs: null,
+    leaving: false,
+  };
+}
+
+/**
+ * Highest position that somebody reachable has, where holding the reduced gradient of a committed step counts as
+ * having applied it; the newest manifest counts too. At most the head.
+ */
+function chooseNext(turn: Turn): number {
+  const { state } = turn;
+  let next = state.manifestStep ?? 0;
+  for (const record of state.workers.values()) {
+    if (record.empty) continue;
+    next = Math.max(
+      next,
+      holdsGradientOf(turn, record, record.position) ? record.position + 1 : record.position,
+    );
+  }
+  return Math.min(next, state.head);
+}
+
+function beginAt(turn: Turn, step: number): void {
+  const { state, nowMs } = turn;
+  state.next = step;
+  state.slots = openSlots(state.rules.slots);
+  state.slotDeaths = new Array<number>(state.rules.slots).fill(0);
+  state.exchange = null;
+  state.prepared.clear();
+  state.complaints = [];
+  state.stepStartedMs = nowMs;
+  state.lostMs = 0;
+  state.attemptsThisStep = 0;
+  state.evaluation = null;
+}
+
+/** The worker holds the gradient that the ledger's entry of `step` names. */
+function holdsGradientOf(turn: Turn, record: WorkerRecord, step: number): boolean {
+  const digest = turn.state.gradDigests.get(step);
+  return record.reduced?.step === step && digest !== undefined && record.reduced.gradDigest === digest;
+}
+
+function roleAt(turn: Turn, record: WorkerRecord, next: number): WorkerRole {
+  const { state } = turn;
+  if (record.empty) return next === 0 ? 'member' : next === state.manifestStep ? 'load' : 'shadow';
+  if (record.position === next) return 'member';
+  if (record.position === next - 1 && holdsGradientOf(turn, record, next - 1)) return 'member';
+  if (record.position > next) return 'wait';
+  return next === state.manifestStep ? 'load' : 'shadow';
+}
+
+function placeWorker(turn: Turn, record: WorkerRecord): void {
+  const { state } = turn;
+  if (membersOf(state).length === 0 && !state.committing && record.role !== 'member') {
+    const next = chooseNext(turn);
+    if (next !== state.next) {
+      beginAt(turn, next);
+      for (const other of workersByAge(state)) if (other !== record) placeWorker(turn, other);
+    }
+  }
+  record.role = roleAt(turn, record, state.next);
+  if (record.role === 'member' && damagedState(turn, record)) record.role = 'shadow';
+  if (record.role === 'member' && mustOnlyListen(turn, record)) {
+    record.role = 'shadow';
+    record.caughtUp = true;
+  }
+  const facts = state.hellos.get(record.id);
+  const keep = record.role === 'member' && facts !== undefined ? keepFinishedWork(turn, record, facts) : [];
+  const donors = membersOf(state).flatMap((member) => (member === record ? [] : [member.id]));
+  turn.effects.push({ do: 'welcome', worker: record.id, role: record.role, step: state.next, keep, donors });
+  announce(turn, record);
+  if (record.caughtUp) repeatExchangeTo(turn, record.id);
+  if (record.role !== 'member') return;
+  if (record.position === state.next - 1) {
+    // It holds the gradient of the step before: the same Commit again brings it here.
+    turn.effects.push({ do: 'commit', to: [record.id], step: record.position, stripes: [] });
+    record.position = state.next;
+    record.reduced = null;
+  } else adoptPrepared(turn, record.id, record.reduced);
+}
+
+/**
+ * While an exchange runs well a newcomer listens, and becomes a member when the step is committed. Who has the
+ * step's gradient already may stay: nothing has to wait for it.
+ */
+function mustOnlyListen(turn: Turn, record: WorkerRecord): boolean {
+  const { exchange, committing, next } = turn.state;
+  if (record.position !== next) return false;
+  return committing || (exchange !== null && record.reduced?.step !== next);
+}
+
+/** Its state is not what the other members have at this position. */
+function damagedState(turn: Turn, record: WorkerRecord): boolean {
+  if (record.appliedDigest === null || record.position !== turn.state.next) return false;
+  const other = membersOf(turn.state).find(
+    (member) => member !== record && member.position === record.position && member.appliedDigest !== null,
+  );
+  if (other === undefined || other.appliedDigest === record.appliedDigest) return false;
+  note(
+    turn,
+    'damage-found',
+    record.id,
+    `state at step ${record.position} differs from ${other.id}'s: copied anew`,
+  );
+  return true;
+}
+
+/** Finished work stays if nobody else has been given any of those slots; otherwise all of it goes. */
+function keepFinishedWork(turn: Turn, record: WorkerRecord, facts: HelloFacts): readonly number[] {
+  const { state, nowMs } = turn;
+  const all = [...facts.has, ...facts.running].sort((a, b) => a - b);
+  if (facts.position !== state.next || all.length === 0) return [];
+  if (all.some((slot) => state.slots[slot]?.kind !== 'open')) return [];
+  for (const slot of facts.has) state.slots[slot] = { kind: 'done', worker: record.id };
+  for (const slot of facts.running)
+    state.slots[slot] = { kind: 'granted', worker: record.id, sinceMs: nowMs };
+  return all;
+}
+
+/** A gradient of the step under way that was reduced under an earlier leader or connection still counts. */
+function adoptPrepared(turn: Turn, worker: WorkerId, reduced: PreparedGradient | null): void {
+  const { state } = turn;
+  if (reduced === null || reduced.step !== state.next || state.voidNext) return;
+  state.prepared.set(worker, reduced);
+}
+
+function announce(turn: Turn, record: WorkerRecord): void {
+  const where = `${record.id} (${record.device} on ${record.host}, pid ${record.pid})`;
+  if (record.role === 'member')
+    note(turn, 'worker-joined', record.id, `${where} is a member at step ${turn.state.next}`);
+  else
+    note(turn, 'worker-shadow', record.id, `${where} catches up (${record.role}) at step ${turn.state.next}`);
+}
