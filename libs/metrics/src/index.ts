@@ -1,1 +1,36 @@
-export {};
+export {
+  METRICS,
+  METRIC_NAMES,
+  VERDICTS,
+  describeMetric,
+  isMetricName,
+  parseStepMetrics,
+} from './step-metrics.js';
+export type { MetricName, StepMetrics, Verdict } from './step-metrics.js';
+export { RUN_EVENT_KINDS, parseRunEvent } from './run-event.js';
+export type { RunEvent, RunEventKind } from './run-event.js';
+export { JsonLinesFile } from './json-lines-file.js';
+export type { JsonLinesOptions } from './json-lines-file.js';
+export type { BadLine } from './json-lines-reader.js';
+export {
+  EVENTS_FILE,
+  METRICS_FILE,
+  openEventsFile,
+  openMetricsFile,
+  readEventsFile,
+  readMetricsFile,
+} from './run-files.js';
+export type { EventsFile, MetricsFile } from './run-files.js';
+export { MetricHistory } from './metric-history.js';
+export type { AbandonedTail } from './metric-history.js';
+export { MAX_POINTS, SERIES_AXES, seriesOf } from './series.js';
+export type { Series, SeriesAxis, SeriesBucket, SeriesQuery } from './series.js';
+export { DebiasedAverage } from './smoothing.js';
+export { estimateRemainingMs } from './pace.js';
+export { csvChunks } from './csv.js';
+export { PROMETHEUS_CONTENT_TYPE, formatPrometheus } from './prometheus.js';
+export type { MetricFamily, Sample } from './prometheus.js';
+export { COLOURS, NO_COLOURS, formatCount, formatDuration, formatStepLine } from './step-line.js';
+export type { Paint } from './step-line.js';
+export { ConsoleReporter } from './console-reporter.js';
+export type { ConsoleOptions, ConsoleStream } from './console-reporter.js';
