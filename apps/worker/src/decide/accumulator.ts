@@ -1,0 +1,28 @@
+// What is in the accumulator, and what goes in next.
+import type { WorkerTurn } from './turn.js';
+
+/** Begins the next waiting slot unless one is being computed. */
+export function startNextSlot({ state, effects }: WorkerTurn): void {
+  if (state.computing !== null || state.phase !== 'ready') return;
+  const work = state.queue.shift();
+  if (work === undefined) return;
+  state.computing = work.slot;
+  effects.push({ do: 'compute', work, first: state.has.size === 0, generation: state.generation });
+}
+
+/** Tells the exchange thread that the accumulator may be served, once it holds its whole set. */
+export function announceIfComplete({ state, effects }: WorkerTurn): void {
+  if (state.exchange === null || state.computing !== null || state.queue.length > 0) return;
+  effects.push({ do: 'accumulator-complete', slots: [...state.has].sort((a, b) => a - b) });
+}
+
+/** A slot cannot be taken out of a sum: all of it goes. Results of slots begun before will be ignored. */
+export function dropAccumulator({ state, effects }: WorkerTurn): void {
+  state.generation += 1;
+  state.has.clear();
+  state.queue = [];
+  state.computing = null;
+  state.exchange = null;
+  state.exchangeRunning = false;
+  effects.push({ do: 'drop-accumulator' });
+}

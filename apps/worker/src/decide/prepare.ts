@@ -1,0 +1,18 @@
+import type { WorkerTurn } from './turn.js';
+
+/** Says that the step's gradient is here and what it is. Whoever only listens has no say. */
+export function sendPrepare({ state, effects }: WorkerTurn, attempt: number): void {
+  const { reduced } = state;
+  if (reduced === null || state.listensOnly) return;
+  const value = {
+    term: { ...state.term },
+    attempt,
+    step: reduced.step,
+    gradDigest: reduced.gradDigest,
+    gradNormBits: reduced.gradNormBits,
+    stateDigest: reduced.stateDigest,
+    report: Buffer.from(reduced.report),
+    stats: undefined,
+  };
+  effects.push({ do: 'send', message: { $case: 'prepare', value } });
+}

@@ -1,0 +1,160 @@
+// Messages about a step. They count only at position = step; while a step is applied (or a Commit waits for a sum
+// that is still being copied) they wait in order.
+import type { Commit, Evaluate, Exchange, Grant, Release, Store, Term } from '@cria/protocol';
+import { announceIfComplete, dropAccumulator, startNextSlot } from './accumulator.js';
+import { sendPrepare } from './prepare.js';
+import type { WorkerTurn } from './turn.js';
+import { ownSlots, type DeferredMessage, type WorkerState } from './worker-state.js';
+
+/** Adopts a higher term; refuses a lower one, and the same number of another leader. */
+export function obeys(state: WorkerState, term: Term): boolean {
+  if (term.number < state.term.number) return false;
+  const isAnother = state.term.leader !== '' && term.leader !== state.term.leader;
+  if (term.number === state.term.number && isAnother) return false;
+  state.term = { number: term.number, leader: term.leader };
+  return true;
+}
+
+export function takeOrDefer(turn: WorkerTurn, item: DeferredMessage): void {
+  const { state } = turn;
+  if (state.phase === 'copying') return listenWhileCopying(turn, item);
+  if (state.deferred.length > 0 || !take(turn, item)) state.deferred.push(item);
+}
+
+/** Takes what has waited, as far as it can be taken now. */
+export function replayDeferred(turn: WorkerTurn): void {
+  const { state } = turn;
+  for (;;) {
+    const item = state.deferred[0];
+    if (item === undefined || !take(turn, item)) return;
+    state.deferred = state.deferred.slice(1);
+  }
+}
+
+/** False: it has to wait. */
+function take(turn: WorkerTurn, { message, entry }: DeferredMessage): boolean {
+  const { state } = turn;
+  if (state.phase !== 'ready') return false;
+  switch (message.$case) {
+    case 'grant':
+      if (isAtStep(turn, message.value.step)) takeGrant(turn, message.value);
+      return true;
+    case 'release':
+      takeRelease(turn, message.value);
+      return true;
+    case 'evaluate':
+      if (isAtStep(turn, message.value.step)) takeEvaluate(turn, message.value);
+      return true;
+    case 'exchange':
+      if (isAtStep(turn, message.value.step)) takeExchange(turn, message.value);
+      return true;
+    case 'commit':
+      return takeCommit(turn, message.value, entry);
+    case 'store':
+      if (isAtStep(turn, message.value.step)) takeStore(turn, message.value);
+      return true;
+  }
+}
+
+/** A copying shadow hears every Exchange and Commit, so that what it copied can be rolled forward. */
+function listenWhileCopying({ state, effects }: WorkerTurn, { message }: DeferredMessage): void {
+  if (message.$case === 'exchange') {
+    state.exchange = message.value;
+    state.exchangeRunning = true;
+    effects.push({ do: 'exchange', exchange: message.value, isListener: true });
+  } else if (message.$case === 'commit') effects.push({ do: 'copy-commit', commit: message.value });
+}
+
+function isAtStep(turn: WorkerTurn, step: number): boolean {
+  const { state } = turn;
+  if (step > state.position) askAgain(turn, `is asked about step ${step} at position ${state.position}`);
+  return step === state.position;
+}
+
+/** The leader's idea of this worker is wrong: Hello tells it. What waits was said to that other worker. */
+function askAgain({ state, effects }: WorkerTurn, why: string): void {
+  state.welcomed = false;
+  state.deferred = [];
+  effects.push({ do: 'hello', why });
+}
+
+function takeGrant(turn: WorkerTurn, grant: Grant): void {
+  const { state, effects } = turn;
+  const own = ownSlots(state);
+  const fresh = grant.slots.filter(({ slot }) => !own.includes(slot));
+  if (fresh.length === 0) return;
+  if (state.exchange !== null) {
+    // The accumulator is about to change: what was to be summed from it under that Exchange is void.
+    state.exchange = null;
+    state.exchangeRunning = false;
+    effects.push({ do: 'cancel-exchange' });
+  }
+  state.queue.push(...fresh.map(({ slot, tokens }) => ({ slot, tokens })));
+  startNextSlot(turn);
+}
+
+function takeRelease({ state, effects }: WorkerTurn, release: Release): void {
+  const waits = release.step === state.position && state.queue.some((work) => work.slot === release.slot);
+  if (!waits) return;
+  state.queue = state.queue.filter((work) => work.slot !== release.slot);
+  const value = { step: release.step, slot: release.slot };
+  effects.push({ do: 'send', message: { $case: 'released', value } });
+}
+
+function takeEvaluate({ effects }: WorkerTurn, request: Evaluate): void {
+  effects.push({ do: 'evaluate', request });
+}
+
+function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
+  const { state, effects } = turn;
+  const isRepeated = state.exchange?.attempt === exchange.attempt && state.exchangeRunning;
+  if (isRepeated) return;
+  if (exchange.void && state.reduced !== null) {
+    state.reduced = null;
+    effects.push({ do: 'drop-reduced' });
+  }
+  if (exchange.void) state.newestVoid = { ...state.term, attempt: exchange.attempt };
+  const own = exchange.sets.find((set) => set.worker === state.worker);
+  if (own !== undefined && exchange.from.length === 0 && state.reduced === null && !holds(state, own.slots)) {
+    dropAccumulator(turn);
+    return askAgain(turn, `exchange ${exchange.attempt} counts on other slots than are here`);
+  }
+  state.exchange = exchange;
+  if (state.reduced !== null) return sendPrepare(turn, exchange.attempt);
+  state.exchangeRunning = true;
+  const isListener = own === undefined || state.listensOnly;
+  effects.push({ do: 'exchange', exchange, isListener });
+  if (!isListener) announceIfComplete(turn);
+}
+
+function holds(state: WorkerState, slots: readonly number[]): boolean {
+  const own = ownSlots(state);
+  return own.length === slots.length && own.every((slot) => slots.includes(slot));
+}
+
+function takeCommit(turn: WorkerTurn, commit: Commit, entry: DeferredMessage['entry']): boolean {
+  const { state, effects } = turn;
+  if (entry === null || entry.step < state.position) return true;
+  const fits = entry.step === state.position && entry.followsFrom(state.position, state.mathHash);
+  // A listener may still be copying the sum: the Commit waits for it.
+  if (fits && state.exchangeRunning && state.reduced === null) return false;
+  if (!fits || state.reduced?.gradDigest !== entry.gradDigest) {
+    askAgain(turn, `cannot apply entry ${entry.step} at position ${state.position}`);
+    return true;
+  }
+  state.applying = { step: entry.step, mathHash: entry.mathHash, stripes: commit.checkpoint };
+  state.phase = 'applying';
+  state.generation += 1;
+  state.has.clear();
+  state.queue = [];
+  state.computing = null;
+  state.exchange = null;
+  state.reduced = null;
+  effects.push({ do: 'apply', commit });
+  return true;
+}
+
+function takeStore({ state, effects }: WorkerTurn, store: Store): void {
+  const own = store.stripes.filter((stripe) => stripe.worker === state.worker);
+  if (own.length > 0) effects.push({ do: 'keep-stripes', step: store.step, stripes: own });
+}

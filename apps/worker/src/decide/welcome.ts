@@ -1,0 +1,43 @@
+// What a Welcome makes of a worker.
+import type { Welcome } from '@cria/protocol';
+import { dropAccumulator } from './accumulator.js';
+import type { WorkerTurn } from './turn.js';
+import { ownSlots } from './worker-state.js';
+
+/** Role of the generated messages; literal here, so that decisions import types alone. */
+const ROLE = { member: 1, shadow: 2, load: 3 } as const;
+
+export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
+  const { state, effects } = turn;
+  state.welcomed = true;
+  state.listensOnly = welcome.role !== ROLE.member;
+  state.deferred = [];
+  keepOnly(turn, welcome);
+  if (state.phase === 'making' || state.phase === 'applying') return;
+  const hasState = state.phase === 'ready';
+  if (welcome.role === ROLE.member && !hasState) {
+    state.phase = 'making';
+    effects.push({ do: 'make-state' });
+  } else if (welcome.role === ROLE.load) {
+    forgetState(turn, 'making');
+    effects.push({ do: 'load-state', welcome });
+  } else if (welcome.role === ROLE.shadow && (!hasState || state.position !== welcome.step)) {
+    forgetState(turn, 'copying');
+    effects.push({ do: 'copy-state', welcome });
+  }
+}
+
+/** The accumulator keeps what the leader counts on, or nothing. */
+function keepOnly(turn: WorkerTurn, welcome: Welcome): void {
+  const own = ownSlots(turn.state);
+  const keepsAll = own.length === welcome.keep.length && own.every((slot) => welcome.keep.includes(slot));
+  if (!keepsAll) dropAccumulator(turn);
+}
+
+function forgetState(turn: WorkerTurn, phase: 'making' | 'copying'): void {
+  const { state } = turn;
+  dropAccumulator(turn);
+  if (state.reduced !== null) turn.effects.push({ do: 'drop-reduced' });
+  state.reduced = null;
+  state.phase = phase;
+}

@@ -1,0 +1,62 @@
+import type {
+  Commit,
+  Evaluate,
+  Exchange,
+  FromLeader,
+  FromWorker,
+  SlotDone,
+  Stripe,
+  Welcome,
+} from '@cria/protocol';
+import type { EntryFacts, PreparedGradient, SlotWork } from './worker-state.js';
+
+export type LeaderMessage = NonNullable<FromLeader['message']>;
+export type WorkerMessage = NonNullable<FromWorker['message']>;
+
+export type WorkerEvent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'message'; readonly message: LeaderMessage; readonly entry: EntryFacts | null }
+  | { readonly kind: 'slot-computed'; readonly generation: number; readonly done: SlotDone }
+  | { readonly kind: 'reduced'; readonly attempt: number; readonly gradient: PreparedGradient }
+  | {
+      readonly kind: 'blocked';
+      readonly attempt: number;
+      readonly peer: string;
+      readonly slots: readonly number[];
+      readonly part: number;
+      readonly why: string;
+    }
+  | { readonly kind: 'applied'; readonly position: number; readonly stateDigest: string }
+  /** The state was made, loaded or copied and is state[position]. */
+  | {
+      readonly kind: 'state-ready';
+      readonly position: number;
+      readonly mathHash: string;
+      readonly stateDigest: string;
+    }
+  | { readonly kind: 'state-failed'; readonly why: string }
+  | { readonly kind: 'leave'; readonly why: string };
+
+export type WorkerEffect =
+  /** Composed by the shell from the state. */
+  | { readonly do: 'hello'; readonly why: string }
+  | { readonly do: 'send'; readonly message: WorkerMessage }
+  | { readonly do: 'make-state' }
+  | { readonly do: 'load-state'; readonly welcome: Welcome }
+  | { readonly do: 'copy-state'; readonly welcome: Welcome }
+  /** `first` clears the accumulator; all of its streams end before it changes. */
+  | { readonly do: 'compute'; readonly work: SlotWork; readonly first: boolean; readonly generation: number }
+  | { readonly do: 'drop-accumulator' }
+  | { readonly do: 'evaluate'; readonly request: Evaluate }
+  /** `isListener`: only all-gather. */
+  | { readonly do: 'exchange'; readonly exchange: Exchange; readonly isListener: boolean }
+  /** All slots of the own set are in the accumulator. */
+  | { readonly do: 'accumulator-complete'; readonly slots: readonly number[] }
+  | { readonly do: 'cancel-exchange' }
+  | { readonly do: 'drop-reduced' }
+  | { readonly do: 'apply'; readonly commit: Commit }
+  /** A shadow that copies hears of a commit: its copy rolls forward with it. */
+  | { readonly do: 'copy-commit'; readonly commit: Commit }
+  | { readonly do: 'keep-stripes'; readonly step: number; readonly stripes: readonly Stripe[] }
+  | { readonly do: 'leave-run'; readonly why: string; readonly mayReturn: boolean };

@@ -1,0 +1,129 @@
+// What a worker knows of the step it is in. The state itself (weights, accumulator, reduced gradient) lies in shared
+// memory; here is what is in it. Updated in place by decideWorker, touched by nothing else.
+import type { Grant, Evaluate, Exchange, Commit, Store, Release } from '@cria/protocol';
+
+export interface TermMark {
+  readonly number: number;
+  readonly leader: string;
+}
+
+export interface AttemptId extends TermMark {
+  readonly attempt: number;
+}
+
+/** The reduced gradient of a step, as told to the leader by Prepare. */
+export interface PreparedGradient {
+  readonly step: number;
+  readonly gradDigest: string;
+  readonly gradNormBits: string;
+  readonly stateDigest: string;
+  readonly report: Uint8Array;
+}
+
+export interface SlotWork {
+  readonly slot: number;
+  readonly tokens: Uint8Array;
+}
+
+/**
+ * What the state in shared memory is doing:
+ * - `empty`: nothing there yet
+ * - `making`: made from the seed, or loaded from a checkpoint
+ * - `copying`: pulled from members while they go on (a shadow)
+ * - `ready`: state[position], whole
+ * - `applying`: on its way from position to position + 1
+ */
+export type StatePhase = 'empty' | 'making' | 'copying' | 'ready' | 'applying';
+
+/** Messages about a step. */
+export type StepMessage =
+  | { readonly $case: 'grant'; readonly value: Grant }
+  | { readonly $case: 'release'; readonly value: Release }
+  | { readonly $case: 'evaluate'; readonly value: Evaluate }
+  | { readonly $case: 'exchange'; readonly value: Exchange }
+  | { readonly $case: 'commit'; readonly value: Commit }
+  | { readonly $case: 'store'; readonly value: Store };
+
+/** What a ledger entry means to whoever applies it. */
+export interface EntryFacts {
+  readonly step: number;
+  readonly mathHash: string;
+  readonly gradDigest: string;
+  /** Whether the entry continues a state at `position` whose mathHash is given. A pure function. */
+  followsFrom(position: number, mathHash: string): boolean;
+}
+
+/** A step message that waits, with the entry when it is a Commit. */
+export interface DeferredMessage {
+  readonly message: StepMessage;
+  readonly entry: EntryFacts | null;
+}
+
+export interface WorkerState {
+  readonly worker: string;
+  phase: StatePhase;
+  /** Steps applied. */
+  position: number;
+  /** mathHash of entry position - 1; the genesis at 0. */
+  mathHash: string;
+  stateDigest: string;
+  /** Newest leadership obeyed. */
+  term: TermMark;
+  connected: boolean;
+  /** Welcomed under the present connection: step messages count from then on. */
+  welcomed: boolean;
+  /** Listens to exchanges without a share in them. */
+  listensOnly: boolean;
+  /** Finished slots in the accumulator. */
+  readonly has: Set<number>;
+  queue: SlotWork[];
+  computing: number | null;
+  /** Raised when the accumulator is dropped: results of slots begun before are ignored. */
+  generation: number;
+  exchange: Exchange | null;
+  /** The exchange thread is summing and has not answered. */
+  exchangeRunning: boolean;
+  reduced: PreparedGradient | null;
+  newestVoid: AttemptId | null;
+  /** The entry being applied. */
+  applying: {
+    readonly step: number;
+    readonly mathHash: string;
+    readonly stripes: Commit['checkpoint'];
+  } | null;
+  deferred: DeferredMessage[];
+  leaving: boolean;
+  leaderHead: number;
+}
+
+export function newWorkerState(worker: string, genesis: string): WorkerState {
+  return {
+    worker,
+    phase: 'empty',
+    position: 0,
+    mathHash: genesis,
+    stateDigest: '',
+    term: { number: 0, leader: '' },
+    connected: false,
+    welcomed: false,
+    listensOnly: false,
+    has: new Set(),
+    queue: [],
+    computing: null,
+    generation: 0,
+    exchange: null,
+    exchangeRunning: false,
+    reduced: null,
+    newestVoid: null,
+    applying: null,
+    deferred: [],
+    leaving: false,
+    leaderHead: 0,
+  };
+}
+
+/** Slots that are or will be in the accumulator, ascending. */
+export function ownSlots(state: WorkerState): number[] {
+  const begun = state.computing === null ? [] : [state.computing];
+  return [...state.has, ...begun, ...state.queue.map((work) => work.slot)].sort((a, b) => a - b);
+}
