@@ -1,0 +1,163 @@
+// Loads a TensorFlow.js backend into this thread. tfjs-core keeps its state in globals, so all engines of a thread
+// share it, and a tfjs-node that was installed elsewhere joins the same instance.
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { backend, enableProdMode, env, setBackend, version_core } from '@tensorflow/tfjs-core';
+import { CriaError } from '@cria/runtime';
+import { chooseBackend } from './choose-backend.js';
+import type { BackendChoice, BackendName } from './choose-backend.js';
+import { registerGradientRules } from './gradient-rules.js';
+
+export interface LoadedBackend {
+  readonly name: BackendName;
+  readonly deviceClass: 'cpu' | 'cuda';
+  /** For humans: `wasm (SIMD)`. */
+  readonly description: string;
+  /** For the fingerprint: whatever decides bits. */
+  readonly libraries: Readonly<Record<string, string>>;
+  /** Whether matMul is as fast with transposes and batches as without; in wasm it is 14 times slower with them. */
+  readonly generalMatMul: boolean;
+}
+
+const TENSORFLOW_THREADS = 'TF_NUM_INTRAOP_THREADS';
+
+/**
+ * Chooses, loads and activates a backend.
+ *
+ * TensorFlow reads its settings from the process's environment: in a worker thread they take effect only when the
+ * thread was started with `env: SHARE_ENV`.
+ *
+ * @throws ENGINE_UNAVAILABLE when none is there or it does not load
+ */
+export async function loadBackend(request: {
+  device: string;
+  threads: number;
+  backend?: BackendName;
+}): Promise<LoadedBackend> {
+  const choice = chooseBackend(request, (packageName) => resolvePackage(packageName) !== null);
+  enableProdMode(); // no banner and no advice on the console
+  try {
+    const loaded = await load(choice, request);
+    registerGradientRules();
+    return loaded;
+  } catch (error) {
+    throw new CriaError('ENGINE_UNAVAILABLE', `${choice.packageName} is installed but does not load`, {
+      cause: error,
+    });
+  }
+}
+
+/** Makes the backend the one that the next operations run on. */
+export async function activateBackend(name: BackendName): Promise<void> {
+  if (!(await setBackend(name))) throw new Error(`the backend ${name} does not initialise`);
+}
+
+function load(choice: BackendChoice, request: { device: string; threads: number }): Promise<LoadedBackend> {
+  switch (choice.name) {
+    case 'tensorflow':
+      return loadTensorflow(choice, request);
+    case 'wasm':
+      return loadWasm();
+    case 'cpu':
+      return loadPlain();
+  }
+}
+
+async function loadWasm(): Promise<LoadedBackend> {
+  const { setWasmPaths, version_wasm } = await import('@tensorflow/tfjs-backend-wasm');
+  const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(`${path.dirname(entry)}${path.sep}`);
+  await keepingProcessListeners(() => activateBackend('wasm'));
+  const simd = (await env().getAsync('WASM_HAS_SIMD_SUPPORT')) === true;
+  return {
+    name: 'wasm',
+    deviceClass: 'cpu',
+    description: simd ? 'wasm (SIMD)' : 'wasm (no SIMD)',
+    libraries: {
+      backend: simd ? 'wasm-simd' : 'wasm',
+      'tfjs-core': version_core,
+      'tfjs-backend-wasm': version_wasm,
+    },
+    generalMatMul: false,
+  };
+}
+
+async function loadPlain(): Promise<LoadedBackend> {
+  const { version_cpu } = await import('@tensorflow/tfjs-backend-cpu');
+  await activateBackend('cpu');
+  return {
+    name: 'cpu',
+    deviceClass: 'cpu',
+    description: 'plain JavaScript',
+    // Its exp and tanh are the JavaScript engine's own.
+    libraries: {
+      backend: 'cpu',
+      'tfjs-core': version_core,
+      'tfjs-backend-cpu': version_cpu,
+      v8: process.versions.v8,
+    },
+    generalMatMul: true,
+  };
+}
+
+async function loadTensorflow(
+  choice: BackendChoice,
+  { device, threads }: { device: string; threads: number },
+): Promise<LoadedBackend> {
+  const settings: Record<string, string> = {
+    TF_CPP_MIN_LOG_LEVEL: '3',
+    [TENSORFLOW_THREADS]: String(threads),
+  };
+  if (choice.deviceClass === 'cuda') {
+    settings['CUDA_VISIBLE_DEVICES'] = device.slice('cuda:'.length);
+    settings['TF_DETERMINISTIC_OPS'] = '1';
+  }
+  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
+  const location = resolvePackage(choice.packageName);
+  const loaded = createRequire(import.meta.url)(location ?? choice.packageName) as {
+    version?: Record<string, string>;
+  };
+  await activateBackend('tensorflow');
+  const { binding } = backend() as unknown as { binding?: { TF_Version?: string } };
+  return {
+    name: 'tensorflow',
+    deviceClass: choice.deviceClass,
+    description: `TensorFlow ${binding?.TF_Version ?? ''}`.trim(),
+    libraries: {
+      backend: 'tensorflow',
+      'tfjs-core': version_core,
+      'tfjs-node': loaded.version?.['tfjs-node'] ?? 'unknown',
+      tensorflow: binding?.TF_Version ?? 'unknown',
+      onednn: process.env['TF_ENABLE_ONEDNN_OPTS'] ?? '1',
+      threads: process.env[TENSORFLOW_THREADS] ?? 'default',
+    },
+    generalMatMul: true,
+  };
+}
+
+/** Where a package is, seen from Cria or from the directory it was started in; null when it is not installed. */
+function resolvePackage(packageName: string): string | null {
+  for (const from of [import.meta.url, path.join(process.cwd(), 'package.json')]) {
+    try {
+      return createRequire(from).resolve(packageName);
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+/**
+ * Emscripten's loader adds handlers for uncaughtException and unhandledRejection that throw again. They would take
+ * the place of the process's own, so what it added is taken away.
+ */
+async function keepingProcessListeners(load: () => Promise<void>): Promise<void> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => process.listeners(event as 'uncaughtException'));
+  await load();
+  events.forEach((event, index) => {
+    for (const listener of process.listeners(event as 'uncaughtException')) {
+      if (!before[index].includes(listener)) process.removeListener(event, listener);
+    }
+  });
+}
