@@ -36,7 +36,7 @@ export {
 export type { AnomalyRules, VerdictChoice, VerdictInput } from './anomalies.js';
 export { audit } from './audit.js';
 export type { AuditInput, AuditReport, ManifestFacts } from './audit.js';
-export { loadLedger, readLedger, readLedgerLines } from './ledger-reader.js';
+export { entriesOf, loadLedger, readLedger } from './ledger-reader.js';
 export type { CutOffLine, ReadLedgerOptions } from './ledger-reader.js';
 export { LedgerFile } from './ledger-file.js';
 export type { TakeOverOptions } from './ledger-file.js';

@@ -22,32 +22,6 @@ export interface ReadLedgerOptions {
   readonly onCutOff?: (line: CutOffLine) => void;
 }
 
-/** The raw lines, without newlines. */
-export async function* readLedgerLines(
-  path: string,
-  options: ReadLedgerOptions = {},
-): AsyncGenerator<string> {
-  const file = await openLedger(path);
-  try {
-    let rest: Buffer = Buffer.alloc(0);
-    let offset = 0;
-    let line = 1;
-    for await (const chunk of chunksOf(file, path)) {
-      let bytes: Buffer = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE)) {
-        yield bytes.toString('utf8', 0, end);
-        bytes = bytes.subarray(end + 1);
-        offset += end + 1;
-        line++;
-      }
-      rest = bytes;
-    }
-    if (rest.length > 0) options.onCutOff?.({ line, offset, sizeBytes: rest.length });
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * The entries in order, parsed but not verified ({@link verifyChain} does that).
  *
@@ -57,11 +31,39 @@ export async function* readLedger(
   path: string,
   options: ReadLedgerOptions = {},
 ): AsyncGenerator<LedgerEntry> {
-  let line = 0;
-  for await (const text of readLedgerLines(path, options)) {
-    line++;
-    yield parseLine(text, `${basename(path)} line ${line}`);
+  const file = await openLedger(path);
+  try {
+    yield* entriesOf(chunksOf(file, path), basename(path), options);
+  } finally {
+    await file.close();
   }
+}
+
+/**
+ * The entries of a ledger that comes in pieces from anywhere.
+ *
+ * @param chunks the file's bytes, cut anywhere
+ * @param name how errors call the file
+ */
+export async function* entriesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  options: ReadLedgerOptions = {},
+): AsyncGenerator<LedgerEntry> {
+  let rest: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  let line = 1;
+  for await (const chunk of chunks) {
+    let bytes = Buffer.concat([rest, chunk]);
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE)) {
+      yield parseLine(bytes.toString('utf8', 0, end), `${name} line ${line}`);
+      bytes = bytes.subarray(end + 1);
+      offset += end + 1;
+      line++;
+    }
+    rest = bytes;
+  }
+  if (rest.length > 0) options.onCutOff?.({ line, offset, sizeBytes: rest.length });
 }
 
 /** {@link readLedger} into memory: about 1 KB an entry. */
