@@ -26,3 +26,7 @@ export { createEngine } from './engine/create-engine.js';
 export type { EngineOptions } from './engine/create-engine.js';
 export { chooseBackend } from './tfjs/choose-backend.js';
 export type { BackendChoice, BackendName } from './tfjs/choose-backend.js';
+export { generate } from './sampling/generate.js';
+export type { GenerateOptions } from './sampling/generate.js';
+export { sampleToken } from './sampling/sample-token.js';
+export type { SamplingOptions } from './sampling/sample-token.js';
