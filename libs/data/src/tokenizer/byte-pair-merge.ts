@@ -1,6 +1,6 @@
-// Byte-pair merging of one piece: the pair with the lowest merge goes first, the leftmost of equals first. A heap over a
-// linked list keeps this at n log n, so that a megabyte without white space (base64, DNA) costs no more than prose;
-// looking for the best pair anew after every merge is quadratic.
+// Byte-pair merging of one piece: the pair with the lowest merge goes first, the leftmost of equals first. Words are so short
+// that looking for the best pair anew after every merge is fastest; a long piece (base64, DNA: a megabyte without white space)
+// takes a heap over a linked list, n log n instead of n squared.
 import type { Gpt2Vocabulary } from './gpt2-vocabulary.js';
 
 const BYTE_TOKENS = 256;
@@ -46,38 +46,77 @@ function pairKey(left: number, right: number): number {
   return ((left << 16) | right) >>> 0;
 }
 
-/**
- * Merges `ids` (one per byte) until no pair is left.
- *
- * @returns the tokens, in order
- */
-export function mergePiece(table: MergeTable, ids: Uint16Array): Uint16Array {
-  const tokens = ids.slice();
-  const next = Int32Array.from(tokens, (_, at) => (at + 1 < tokens.length ? at + 1 : NONE));
-  const previous = Int32Array.from(tokens, (_, at) => at - 1);
-  const alive = new Uint8Array(tokens.length).fill(1);
+/** Longest piece that is scanned: here both ways cost about the same. */
+const SCANNED_MAX = 128;
+
+/** Merges pieces, one at a time, in arrays of its own. */
+export class PieceMerger {
+  readonly #table: MergeTable;
+  /** Merge of the token at a place and its right neighbour. */
+  readonly #merges = new Int32Array(SCANNED_MAX);
+
+  constructor(table: MergeTable) {
+    this.#table = table;
+  }
+
+  /**
+   * Merges the first `count` entries of `ids`, one per byte, in place until no pair is left.
+   *
+   * @returns how many tokens they have become
+   */
+  merge(ids: Uint16Array, count: number): number {
+    return count <= SCANNED_MAX ? this.#mergeByScan(ids, count) : mergeByHeap(this.#table, ids, count);
+  }
+
+  #mergeByScan(ids: Uint16Array, byteCount: number): number {
+    const table = this.#table;
+    const merges = this.#merges;
+    let count = byteCount;
+    for (let at = 0; at + 1 < count; at++) merges[at] = table.mergeOf(ids[at], ids[at + 1]);
+    for (;;) {
+      let best = NONE;
+      for (let at = 0; at + 1 < count; at++) {
+        if (merges[at] !== NONE && (best === NONE || merges[at] < merges[best])) best = at;
+      }
+      if (best === NONE) return count;
+      ids[best] = BYTE_TOKENS + merges[best];
+      ids.copyWithin(best + 1, best + 2, count);
+      merges.copyWithin(best + 1, best + 2, count);
+      count--;
+      if (best > 0) merges[best - 1] = table.mergeOf(ids[best - 1], ids[best]);
+      if (best + 1 < count) merges[best] = table.mergeOf(ids[best], ids[best + 1]);
+    }
+  }
+}
+
+function mergeByHeap(table: MergeTable, ids: Uint16Array, count: number): number {
+  const next = new Int32Array(count).map((_, at) => (at + 1 < count ? at + 1 : NONE));
+  const previous = new Int32Array(count).map((_, at) => at - 1);
+  const alive = new Uint8Array(count).fill(1);
   const heap = new MinHeap();
   const offer = (at: number): void => {
     if (at === NONE || next[at] === NONE) return;
-    const merge = table.mergeOf(tokens[at], tokens[next[at]]);
+    const merge = table.mergeOf(ids[at], ids[next[at]]);
     if (merge !== NONE) heap.push(merge * POSITIONS + at);
   };
-  for (let at = 0; at + 1 < tokens.length; at++) offer(at);
+  for (let at = 0; at + 1 < count; at++) offer(at);
 
   for (let entry = heap.pop(); entry !== NONE; entry = heap.pop()) {
     const at = entry % POSITIONS;
     const merge = Math.floor(entry / POSITIONS);
     const right = next[at];
     // Entries are never taken out: one whose pair has changed since is recognised here.
-    if (alive[at] === 0 || right === NONE || table.mergeOf(tokens[at], tokens[right]) !== merge) continue;
-    tokens[at] = BYTE_TOKENS + merge;
+    if (alive[at] === 0 || right === NONE || table.mergeOf(ids[at], ids[right]) !== merge) continue;
+    ids[at] = BYTE_TOKENS + merge;
     alive[right] = 0;
     next[at] = next[right];
     if (next[at] !== NONE) previous[next[at]] = at;
     offer(previous[at]);
     offer(at);
   }
-  return tokens.filter((_, at) => alive[at] === 1);
+  let kept = 0;
+  for (let at = 0; at < count; at++) if (alive[at] === 1) ids[kept++] = ids[at];
+  return kept;
 }
 
 /** Binary heap of numbers. */

@@ -1,16 +1,13 @@
 // GPT-2's tokenizer over the published vocabulary. Our own, because the packages are slower by a factor or differ: tiktoken's
 // WebAssembly takes seconds for a long run without white space, and the pure JavaScript ones read U+0085 and U+FEFF
 // otherwise. tiktoken is the oracle of the tests.
-import { MergeTable, mergePiece } from './byte-pair-merge.js';
+import { MergeTable, PieceMerger } from './byte-pair-merge.js';
 import { GPT2_END_OF_TEXT, GPT2_VOCAB_SIZE, gpt2Vocabulary } from './gpt2-vocabulary.js';
 import type { Gpt2Vocabulary } from './gpt2-vocabulary.js';
 import { lastSafeCut, pieceEnd } from './gpt2-pieces.js';
+import { PieceCache } from './piece-cache.js';
 import type { Tokenizer, TokenStreamDecoder } from './tokenizer.js';
 
-/** Few words are longer, and rare ones should not fill the cache. */
-const CACHED_PIECE_UNITS_MAX = 32;
-/** The cache is emptied when full: at most some 20 MB. */
-const CACHED_PIECES_MAX = 131_072;
 /** A UTF-16 unit is at most three bytes of UTF-8, and a token at least one byte. */
 const TOKENS_PER_UNIT_MAX = 3;
 
@@ -24,19 +21,20 @@ export function gpt2Tokenizer(): Tokenizer {
   return shared;
 }
 
-class Gpt2Tokenizer implements Tokenizer {
+/** Use {@link gpt2Tokenizer}. */
+export class Gpt2Tokenizer implements Tokenizer {
   readonly id = 'gpt2';
   readonly vocabSize = GPT2_VOCAB_SIZE;
   readonly endOfText = GPT2_END_OF_TEXT;
   readonly #vocabulary: Gpt2Vocabulary;
-  readonly #table: MergeTable;
-  readonly #cache = new Map<string, Uint16Array>();
+  readonly #merger: PieceMerger;
+  readonly #cache = new PieceCache();
   readonly #encoder = new TextEncoder();
   #scratch = new Uint16Array(65_536);
 
   constructor(vocabulary: Gpt2Vocabulary) {
     this.#vocabulary = vocabulary;
-    this.#table = new MergeTable(vocabulary);
+    this.#merger = new PieceMerger(new MergeTable(vocabulary));
   }
 
   encode(text: string): Uint16Array {
@@ -49,8 +47,15 @@ class Gpt2Tokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>): string {
-    const pieces = Array.from(ids, (id) => this.#bytesOf(id));
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(pieces));
+    let sizeBytes = 0;
+    for (let at = 0; at < ids.length; at++) sizeBytes += this.#bytesOf(ids[at]).length;
+    const bytes = new Uint8Array(sizeBytes);
+    for (let at = 0, position = 0; at < ids.length; at++) {
+      const token = this.#bytesOf(ids[at]);
+      bytes.set(token, position);
+      position += token.length;
+    }
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   }
 
   streamDecoder(): TokenStreamDecoder {
@@ -78,26 +83,21 @@ class Gpt2Tokenizer implements Tokenizer {
     let count = 0;
     for (let start = 0; start < text.length;) {
       const end = pieceEnd(text, start);
-      const tokens = this.#tokensOf(text.slice(start, end));
-      for (let at = 0; at < tokens.length; at++) scratch[count++] = tokens[at];
+      const known = this.#cache.copyTokens(text, start, end, scratch, count);
+      count += known > 0 ? known : this.#mergePiece(text, start, end, count);
       start = end;
     }
     return count;
   }
 
-  #tokensOf(piece: string): Uint16Array {
-    const known = this.#cache.get(piece);
-    if (known !== undefined) return known;
-    const tokens = mergePiece(this.#table, this.#byteTokens(piece));
-    if (piece.length <= CACHED_PIECE_UNITS_MAX) {
-      if (this.#cache.size >= CACHED_PIECES_MAX) this.#cache.clear();
-      this.#cache.set(piece, tokens);
-    }
-    return tokens;
-  }
-
-  #byteTokens(piece: string): Uint16Array {
+  /** Writes the tokens of text[start, end) to the scratch array at `position`; returns how many they are. */
+  #mergePiece(text: string, start: number, end: number, position: number): number {
     const { idOfByte } = this.#vocabulary;
-    return Uint16Array.from(this.#encoder.encode(piece), (byte) => idOfByte[byte]);
+    const bytes = this.#encoder.encode(text.slice(start, end));
+    const ids = this.#scratch.subarray(position, position + bytes.length);
+    for (let at = 0; at < bytes.length; at++) ids[at] = idOfByte[bytes[at]];
+    const count = this.#merger.merge(ids, bytes.length);
+    this.#cache.remember(text, start, end, ids, count);
+    return count;
   }
 }

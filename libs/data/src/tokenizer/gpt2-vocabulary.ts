@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { CriaError } from '@cria/runtime';
+import { CriaError, present } from '@cria/runtime';
 
 /** Number of tokens, `<|endoftext|>` included. */
 export const GPT2_VOCAB_SIZE = 50_257;
@@ -67,37 +67,41 @@ function readPackageFile(file: string): Buffer {
 
 function parse(vocabJson: Buffer, mergesTxt: Buffer): Gpt2Vocabulary {
   const idOfToken = new Map(Object.entries(JSON.parse(vocabJson.toString('utf8')) as Record<string, number>));
-  const byteOfCharacter = byteAlphabet();
-  const idOfByte = new Uint16Array(BYTE_TOKENS);
-  for (const [character, byte] of byteOfCharacter) idOfByte[byte] = idOfToken.get(character) ?? 0;
+  const idOf = (token: string): number => present(idOfToken.get(token), `the token ${token}`);
+  const alphabet = byteAlphabet();
+  const idOfByte = Uint16Array.from(alphabet, idOf);
+  const byteOfCharacter = new Map(alphabet.map((character, byte) => [character.charCodeAt(0), byte]));
 
   const bytesOfId: Uint8Array[] = [];
   for (const [token, id] of idOfToken) {
-    bytesOfId[id] = Uint8Array.from(token, (character) => byteOfCharacter.get(character) ?? 0);
+    const bytes = new Uint8Array(token.length); // every character of the alphabet is one UTF-16 unit
+    for (let at = 0; at < token.length; at++) bytes[at] = byteOfCharacter.get(token.charCodeAt(at)) ?? 0;
+    bytesOfId[id] = bytes;
   }
   bytesOfId[GPT2_END_OF_TEXT] = new TextEncoder().encode(GPT2_END_OF_TEXT_CONTENT);
 
   const lines = mergesTxt.toString('utf8').trimEnd().split('\n').slice(1); // the first one is a version
-  const pairs = lines.map((line) => line.split(' ').map((token) => idOfToken.get(token) ?? 0));
-  return {
-    idOfByte,
-    bytesOfId,
-    mergeLeft: Uint16Array.from(pairs, (pair) => pair[0]),
-    mergeRight: Uint16Array.from(pairs, (pair) => pair[1]),
-  };
+  const mergeLeft = new Uint16Array(lines.length);
+  const mergeRight = new Uint16Array(lines.length);
+  lines.forEach((line, merge) => {
+    const blank = line.indexOf(' ');
+    mergeLeft[merge] = idOf(line.slice(0, blank));
+    mergeRight[merge] = idOf(line.slice(blank + 1));
+  });
+  return { idOfByte, bytesOfId, mergeLeft, mergeRight };
 }
 
 /**
  * The alphabet in which the files write bytes: printable Latin-1 characters stand for themselves, the other 68 bytes
  * for U+0100 onwards (Radford et al. 2019, `bytes_to_unicode`).
+ *
+ * @returns the character of each byte
  */
-function byteAlphabet(): Map<string, number> {
+function byteAlphabet(): string[] {
   const isPrintable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
-  const alphabet = new Map<string, number>();
   let next = 0x100;
-  for (let byte = 0; byte < BYTE_TOKENS; byte++) {
-    alphabet.set(String.fromCodePoint(isPrintable(byte) ? byte : next++), byte);
-  }
-  return alphabet;
+  return Array.from({ length: BYTE_TOKENS }, (_, byte) =>
+    String.fromCharCode(isPrintable(byte) ? byte : next++),
+  );
 }
