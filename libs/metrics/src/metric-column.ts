@@ -61,6 +61,16 @@ export class MetricColumn {
     return this.#combine(level, bucket * parts, parts);
   }
 
+  /** The newest finite value, null when there is none. */
+  lastFinite(): number | null {
+    const top = this.#levels[LEVELS - 1] as SummaryArray;
+    for (let index = top.length - 1; index >= 0; index--) {
+      const { count, last } = top.get(index);
+      if (count > 0) return last;
+    }
+    return null;
+  }
+
   /** Adds up neighbouring summaries of a level; level -1 is the values themselves. */
   #combine(level: number, from: number, count: number): Summary {
     const result = emptySummary();

@@ -164,6 +164,9 @@ describe('a resumed run', () => {
     const history = historyOf(rows);
     expect([...history.rows()]).toEqual(rows);
     expect(history.at(5)).toBeNull();
+    expect(history.column('valLoss').lastFinite()).toBe(2);
+    expect(history.column('mfu').lastFinite()).toBe(0.4);
+    expect(new MetricHistory().column('mfu').lastFinite()).toBeNull();
     expect(history.last()).toEqual(rows[1]);
     expect(seriesOf(history, { metric: 'lr', x: 'tokens', points: 4 }).buckets).toHaveLength(2);
   });

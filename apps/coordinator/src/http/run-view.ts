@@ -1,63 +1,8 @@
 // What the HTTP API reads: a port that the coordinator's shell implements, so that routes are tested without one.
 
-export interface StepMetrics {
-  readonly step: number;
-  readonly tokens: number;
-  readonly loss: number | null;
-  readonly valLoss?: number | null;
-  readonly gradNorm: number | null;
-  readonly lr: number;
-  readonly tokensPerSecond: number;
-  readonly stepMs: number;
-  readonly computeMs: number;
-  readonly exchangeMs: number;
-  readonly waitMs: number;
-  readonly commitMs: number;
-  readonly lostMs: number;
-  readonly attempts: number;
-  readonly workers: number;
-  readonly bitsPerParameter: number;
-  readonly mfu: number | null;
-  readonly verdict: 'use' | 'skip' | 'stop';
-  readonly wallMs: number;
-  readonly activeMs: number;
-  /** Raised at every resume, so that an abandoned tail can be told from the line that counts. */
-  readonly segment: number;
-}
+import type { MetricHistory, RunEvent, StepMetrics } from '@cria/metrics';
 
-export type RunEventKind =
-  | 'run-started'
-  | 'run-resumed'
-  | 'run-paused'
-  | 'run-unpaused'
-  | 'run-finished'
-  | 'run-stopped'
-  | 'run-failed'
-  | 'leader-elected'
-  | 'worker-joined'
-  | 'worker-left'
-  | 'worker-lost'
-  | 'worker-evicted'
-  | 'worker-shadow'
-  | 'exchange-repeated'
-  | 'step-skipped'
-  | 'step-replayed'
-  | 'checkpoint-started'
-  | 'checkpoint-written'
-  | 'checkpoint-failed'
-  | 'scaled'
-  | 'waiting'
-  | 'damage-found';
-
-export interface RunEvent {
-  readonly seq: number;
-  readonly wallMs: number;
-  readonly kind: RunEventKind;
-  readonly step: number;
-  readonly worker?: string;
-  /** One sentence for people. */
-  readonly text: string;
-}
+export type { RunEvent, RunEventKind, StepMetrics } from '@cria/metrics';
 
 export interface MemberView {
   readonly id: string;
@@ -112,17 +57,30 @@ export type LiveMessage =
   | { readonly seq: number; readonly type: 'event'; readonly data: RunEvent }
   | { readonly seq: number; readonly type: 'status'; readonly data: RunStatus };
 
+/** The live messages of a run; {@link LiveBuffer} is the implementation that coordinators use. */
+export interface LiveFeed {
+  /** Messages still kept: oldestSeq to newestSeq, both inclusive; newestSeq = oldestSeq - 1 when there are none. */
+  range(): { readonly oldestSeq: number; readonly newestSeq: number };
+  /**
+   * Calls back at once for everything kept after `afterSeq`, then for whatever comes.
+   *
+   * @returns how to stop
+   */
+  subscribe(afterSeq: number, listener: (message: LiveMessage) => void): () => void;
+}
+
 export interface RunView {
   status(): RunStatus;
+  /** The run's configuration as resolved. */
   config(): unknown;
-  /** Metrics of all steps so far, in order of (segment, step). */
-  metrics(): readonly StepMetrics[];
+  metrics(): MetricHistory;
+  /** In order of `seq`. */
   events(): readonly RunEvent[];
   checkpoints(): readonly CheckpointView[];
-  /** Calls back for everything after `afterSeq` that is still buffered, then live; returns how to stop. */
-  subscribe(afterSeq: number, listener: (message: LiveMessage) => void): () => void;
+  live(): LiveFeed;
   /** Whether `token` may control this run (constant-time comparison). */
   authorised(token: string): boolean;
+  /** The control methods may throw a CriaError, which the client is told; LEASE_LOST: another coordinator leads. */
   scale(target: number): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
