@@ -19,6 +19,8 @@ export interface ConnectOptions {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 const DEFAULT_COMMAND_TIMEOUT_MS = 2000;
+/** BullMQ's recommended minimum; also the oldest that distributions still ship. */
+const MIN_VERSION = '6.2';
 /** Reconnecting has to be quicker than a lease (3 s), and not so quick that it costs a core. */
 const RECONNECT_MAX_MS = 500;
 
@@ -75,7 +77,7 @@ export class RedisConnection {
     void this.client.connect().catch(() => undefined);
     for (;;) {
       const error = await this.#ping();
-      if (error === null) return this.#checkPolicy();
+      if (error === null) return this.#checkServer();
       if (error.action === 'fix-config' || this.clock.monotonicMs() >= deadlineMs) throw error;
       await sleep(this.clock, 25);
     }
@@ -137,10 +139,15 @@ export class RedisConnection {
     return isReply || CriaError.is(error) || this.isReady ? error : (this.#lastError ?? error);
   }
 
-  /** Any other policy throws away jobs and leases when memory runs short. */
-  async #checkPolicy(): Promise<void> {
-    const memory = await this.call('reading the memory policy', (client) => client.info('memory'));
-    const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? 'noeviction';
+  /** An old server lacks commands; a policy other than noeviction throws away jobs and leases when memory is short. */
+  async #checkServer(): Promise<void> {
+    const info = await this.call('asking Redis for its version', (client) => client.info());
+    const version = /redis_version:(\d+\.\d+)/.exec(info)?.[1] ?? MIN_VERSION;
+    if (version.localeCompare(MIN_VERSION, 'en', { numeric: true }) < 0) {
+      const message = `Redis at ${this.displayUrl} is version ${version}: Cria needs ${MIN_VERSION} or newer`;
+      throw new CriaError('CONFIG_INVALID', message);
+    }
+    const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1] ?? 'noeviction';
     if (policy === 'noeviction') return;
     const message = 'Redis may evict keys: set its maxmemory-policy to noeviction';
     this.log.warn({ redis: this.displayUrl, policy }, message);

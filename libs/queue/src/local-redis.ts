@@ -1,8 +1,9 @@
 // A redis-server of our own for `cria up`, on loopback, with an append-only file: a process that is killed loses
 // nothing it acknowledged, because Redis writes to the file before it replies (only the fsync waits up to 1 s).
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CriaError, sleep, withDeadline, type Clock, type Log } from '@cria/runtime';
 import { Redis } from 'ioredis';
 import { findExecutable } from './find-executable.js';
@@ -98,11 +99,19 @@ function serverArguments(port: number, options: LocalRedisOptions): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** Linux ends the server with us, even when we are killed: setpriv (util-linux) sets PR_SET_PDEATHSIG, then execs. */
+/**
+ * Linux ends the server with us, even when we are killed: setpriv (util-linux; BusyBox has a lesser one) sets
+ * PR_SET_PDEATHSIG, then becomes the server under the same pid.
+ */
 async function diesWithParent(): Promise<{ command: string | null; prefix: (binary: string) => string[] }> {
   const setpriv = process.platform === 'linux' ? await findExecutable('setpriv') : null;
-  return { command: setpriv, prefix: (binary) => (setpriv ? ['--pdeathsig', 'TERM', binary] : []) };
+  const help =
+    setpriv === null ? '' : await promisify(execFile)(setpriv, ['--help']).then(toStdout, () => '');
+  if (!help.includes('--pdeathsig')) return { command: null, prefix: () => [] };
+  return { command: setpriv, prefix: (binary) => ['--pdeathsig', 'TERM', binary] };
 }
+
+const toStdout = ({ stdout }: { stdout: string }): string => stdout;
 
 async function findRedisServer(name: string): Promise<string> {
   const path = await findExecutable(name);

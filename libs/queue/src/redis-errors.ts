@@ -31,6 +31,12 @@ export function redisError(error: unknown, what: string, url: string): CriaError
       cause: error,
     });
   }
+  if (/certificate|altname/i.test(message)) {
+    const remedy = 'name the authority that signed it by NODE_EXTRA_CA_CERTS=ca.pem';
+    return new CriaError('CONFIG_INVALID', `${what}: the certificate of ${url}: ${message}; ${remedy}`, {
+      cause: error,
+    });
+  }
   const reply = REPLY_CODES[message.split(' ', 1)[0] ?? ''];
   if (reply !== undefined) {
     return new CriaError(reply.code, `${what}: Redis at ${url} says "${message}"; ${reply.remedy}`, {
