@@ -10,11 +10,13 @@ const UNBUILT = { setup: setupCommand, doctor: doctorCommand };
 
 /** Runs one command line and ends the process with CONTRACT's exit code. */
 export async function launch(argv) {
-  process.exitCode = await run(argv).catch((error) => {
+  const exitCode = await run(argv).catch((error) => {
     if (!(error instanceof LauncherError)) throw error;
     process.stderr.write(`cria: ${error.message}\n`);
     return error.exitCode;
   });
+  // A library's forgotten timer or socket must not keep a finished command alive.
+  process.exit(exitCode);
 }
 
 async function run(argv) {

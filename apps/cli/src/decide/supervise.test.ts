@@ -29,7 +29,12 @@ describe('supervise', () => {
       [0, { kind: 'tick' }],
       [1, { kind: 'tick' }],
     ]);
-    expect(effectsOf(first)).toEqual(['start redis', 'start coordinator-0', 'start worker-0', 'start worker-1']);
+    expect(effectsOf(first)).toEqual([
+      'start redis',
+      'start coordinator-0',
+      'start worker-0',
+      'start worker-1',
+    ]);
     expect(effectsOf(second)).toEqual([]);
   });
 

@@ -154,7 +154,10 @@ function followTarget(
   if (workers.length < target) return addWorkers(nowMs, { ...state, target }, target - workers.length);
   if (workers.length === target) return quietly({ ...state, target, surplusSinceMs: null });
   const surplusSinceMs = state.surplusSinceMs ?? nowMs;
-  const leaving = chooseSurplus(nowMs - surplusSinceMs, workers, { surplus: workers.length - target, seated });
+  const leaving = chooseSurplus(nowMs - surplusSinceMs, workers, {
+    surplus: workers.length - target,
+    seated,
+  });
   const ids = new Set(leaving.map((place) => place.id));
   const places = state.places
     .filter((place) => !(ids.has(place.id) && place.phase === 'waiting'))

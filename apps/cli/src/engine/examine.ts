@@ -1,0 +1,51 @@
+// The engine of this process, made once over a tiny model: what `cria worker --probe` answers.
+import { createEngine, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
+import { CriaError } from '@cria/runtime';
+import type { EngineProbe, ProbeRequest } from './probe.js';
+
+/** Best first: `auto` takes the first that this machine has. */
+const KINDS = ['native', 'tfjs'] as const;
+
+/** @throws CriaError ENGINE_UNAVAILABLE with the remedy when this machine lacks what was asked for */
+export async function examineEngine({ engine, precision, device }: ProbeRequest): Promise<EngineProbe> {
+  const kinds = engine === 'auto' ? KINDS : [engine];
+  const refusals: CriaError[] = [];
+  for (const kind of kinds) {
+    try {
+      return await examine(kind, precision === 'auto' ? 'f32' : precision, device);
+    } catch (error) {
+      if (!CriaError.is(error) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
+      refusals.push(error);
+    }
+  }
+  const [only] = refusals;
+  if (only !== undefined && refusals.length === 1) throw only;
+  throw new CriaError('ENGINE_UNAVAILABLE', refusals.map(({ message }) => message).join('; '));
+}
+
+async function examine(
+  kind: EngineOptions['kind'],
+  precision: EngineOptions['precision'],
+  device: string,
+): Promise<EngineProbe> {
+  const config = {
+    ...presetConfig('quickstart'),
+    hiddenSize: 8,
+    intermediateSize: 8,
+    layers: 1,
+    heads: 2,
+    kvHeads: 1,
+  };
+  const sequenceLength = Math.min(8, config.maxPositions);
+  const engine = await createEngine({ kind, precision, device, threads: 1, config, sequenceLength });
+  try {
+    return {
+      kind,
+      precision,
+      fingerprint: fingerprintText(engine.fingerprint),
+      description: engine.description,
+    };
+  } finally {
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,89 @@
+// The directory of a run: which one, and that it can be written.
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CriaError, systemCode } from '@cria/runtime';
+
+/**
+ * The directory for a run, made and proven writable.
+ *
+ * @param options.out as named by a person; null = `runs/<run>`, then `-2`, `-3`, ...
+ * @throws CriaError RUN_EXISTS when a named one exists and `resume` is false; RUN_NOT_FOUND when there is nothing
+ *   to resume; USAGE when it cannot be written
+ */
+export function claimOutDir(options: { out: string | null; run: string; resume: boolean }): string {
+  const { out, run, resume } = options;
+  if (resume) {
+    const folder = outDirOfResume(out, run);
+    proveWritable(folder);
+    return folder;
+  }
+  const folder = resolve(out ?? nextOutDir(run));
+  if (out !== null && existsSync(folder) && readdirOf(folder).length > 0) {
+    throw new CriaError(
+      'RUN_EXISTS',
+      `${folder} exists: add --resume to continue the run in it, or name another directory with --out`,
+    );
+  }
+  proveWritable(folder);
+  return folder;
+}
+
+/** The directory to resume: as named, else the newest of the run's name. Throws RUN_NOT_FOUND. */
+export function outDirOfResume(out: string | null, run: string): string {
+  const folder = resolve(out ?? newestOutDir(run));
+  if (existsSync(join(folder, 'config.yaml'))) return folder;
+  throw new CriaError(
+    'RUN_NOT_FOUND',
+    `there is no run to resume in ${folder} (no config.yaml): name its directory with --out, or leave --resume out`,
+  );
+}
+
+function nextOutDir(run: string): string {
+  const first = join('runs', run);
+  if (!existsSync(first)) return first;
+  for (let n = 2; ; n++) {
+    if (!existsSync(`${first}-${n}`)) return `${first}-${n}`;
+  }
+}
+
+function newestOutDir(run: string): string {
+  const first = join('runs', run);
+  const numberOf = (name: string): number => Number(name.slice(run.length + 1) || 1);
+  const names = existsSync('runs') ? readdirSync('runs') : [];
+  const isOurs = (name: string): boolean => name === run || /^-\d+$/.test(name.slice(run.length));
+  const newest = names
+    .filter((name) => name.startsWith(run) && isOurs(name))
+    .sort((a, b) => numberOf(a) - numberOf(b))
+    .at(-1);
+  return newest === undefined ? first : join(dirname(first), newest);
+}
+
+function readdirOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw cannotWrite(folder, error);
+  }
+}
+
+function proveWritable(folder: string): void {
+  const probe = join(folder, `.write-test-${process.pid}`);
+  try {
+    mkdirSync(join(folder, 'logs'), { recursive: true });
+    writeFileSync(probe, `${basename(folder)}\n`, { flush: true });
+    rmSync(probe);
+  } catch (error) {
+    throw cannotWrite(folder, error);
+  }
+}
+
+function cannotWrite(folder: string, cause: unknown): CriaError {
+  const code = systemCode(cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const sentence = `no space is left for ${folder}: free some, or name a directory on another disk with --out`;
+    return new CriaError('STORAGE_FAILED', sentence, { cause });
+  }
+  const reason = code === null ? String(cause) : code;
+  const sentence = `cannot write to ${folder} (${reason}): name a directory that you may write with --out`;
+  return new CriaError('USAGE', sentence, { cause });
+}
