@@ -1,9 +1,14 @@
 // Turns text parts into tokens. A document that comes in parts gives exactly the tokens that it would give as a whole: text
 // is held back to the last place where cutting it changes nothing.
 import { CriaError } from '@cria/runtime';
-import type { TokenDirectoryWriter } from '../token-file/writer.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { TextPart } from './text-parts.js';
+
+/** Where the tokens go; `TokenDirectoryWriter` is one. */
+export interface TokenSink {
+  append(ids: Uint16Array): Promise<void>;
+  endDocument(): Promise<void>;
+}
 
 /** Text without a single safe cut in so many UTF-16 units is not text. */
 const HELD_UNITS_MAX = 64 * 1024 * 1024;
@@ -12,11 +17,11 @@ export class DocumentEncoder {
   emptyDocuments = 0;
   textBytes = 0;
   readonly #tokenizer: Tokenizer;
-  readonly #writer: TokenDirectoryWriter;
+  readonly #writer: TokenSink;
   #held = '';
   #hasText = false;
 
-  constructor(tokenizer: Tokenizer, writer: TokenDirectoryWriter) {
+  constructor(tokenizer: Tokenizer, writer: TokenSink) {
     this.#tokenizer = tokenizer;
     this.#writer = writer;
   }

@@ -31,7 +31,7 @@ export function permutationKey(seed: number, source: number, pass: number): Perm
 /**
  * Where `index` goes under the permutation of 0 .. size-1 that `key` chooses.
  *
- * Cost: on average fewer than two passes through the network, about 2 microseconds.
+ * Cost: on average fewer than two passes through the network, about 3 microseconds.
  */
 export function permute(key: PermutationKey, size: number, index: number): number {
   assert(Number.isSafeInteger(size) && size >= 1 && size <= SIZE_MAX, 'a permutation has 1 to 2^48 elements');

@@ -122,6 +122,21 @@ describe('a damaged token directory', () => {
     });
   });
 
+  it('is a configuration error when another tokenizer made it', async () => {
+    const directory = await damaged(async (path) => {
+      const bytes = await readFile(join(path, 'tokens.bin'));
+      const header = { ...decodeHeader(bytes, path), tokenizerId: 'llama-2' };
+      await writeFile(
+        join(path, 'tokens.bin'),
+        Buffer.concat([encodeHeader(header), bytes.subarray(HEADER_BYTES)]),
+      );
+    });
+    await expect(TokenSource.open(directory)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('made with the tokenizer "llama-2"') as string,
+    });
+  });
+
   it('is found by verify for any flipped bit of header, payload or document ends', async () => {
     for (let position = 0; position < 178; position++) {
       const directory = await damaged((path) => flipBit(join(path, 'tokens.bin'), position));

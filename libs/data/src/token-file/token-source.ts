@@ -13,6 +13,7 @@ import {
   decodeHeader,
 } from './header.js';
 import type { TokenFileHeader } from './header.js';
+import { GPT2_TOKENIZER_ID } from '../tokenizer/gpt2-vocabulary.js';
 
 export class TokenSource {
   readonly directory: string;
@@ -34,7 +35,7 @@ export class TokenSource {
   /**
    * Opens a directory that `cria data prepare` wrote; checks header and sizes, not the payload (`verifyTokens` does).
    *
-   * Errors: CONFIG_INVALID when nothing is there; DATA_CORRUPT for another format, a damaged header, or a file that is
+   * Errors: CONFIG_INVALID when nothing is there or the tokenizer is unknown; DATA_CORRUPT for another format, a damaged header, or a file that is
    * shorter or longer than its header says (`expectedBytes`, `actualBytes`).
    */
   static async open(directory: string): Promise<TokenSource> {
@@ -43,6 +44,7 @@ export class TokenSource {
     try {
       const path = join(directory, TOKENS_FILE);
       const header = decodeHeader(await readExactly(tokens, 0, HEADER_BYTES), path);
+      checkTokenizer(header, path);
       await checkSize(tokens, path, HEADER_BYTES + header.tokens * BYTES_PER_TOKEN);
       documents = await openFile(directory, DOCUMENTS_FILE);
       const documentsBytes = header.documents * BYTES_PER_DOCUMENT_END;
@@ -112,6 +114,12 @@ async function readInto(handle: FileHandle, bytes: Uint8Array, position: number)
     filled += bytesRead;
   }
   return filled;
+}
+
+function checkTokenizer(header: TokenFileHeader, path: string): void {
+  if (header.tokenizerId === GPT2_TOKENIZER_ID) return;
+  const sentence = `${path} was made with the tokenizer "${header.tokenizerId}"; this Cria knows "${GPT2_TOKENIZER_ID}"`;
+  throw new CriaError('CONFIG_INVALID', `${sentence}. Prepare the text again with \`cria data prepare\`.`);
 }
 
 async function checkSize(handle: FileHandle, path: string, expectedBytes: number): Promise<void> {

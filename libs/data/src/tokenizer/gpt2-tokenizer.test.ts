@@ -90,6 +90,16 @@ describe('the GPT-2 tokenizer', () => {
     expect(Array.from(new Gpt2Tokenizer(gpt2Vocabulary()).encode(text))).toEqual(oracleIds(text));
   });
 
+  it('forgets and learns anew when its cache is full', () => {
+    const words = Array.from({ length: 300_000 }, (_, at) => ` w${at.toString(36)}`);
+    const text = words.join('');
+    const ids = tokenizer.encode(text);
+    expect(tokenizer.decode(ids)).toBe(text);
+    for (const part of [words.slice(0, 2000), words.slice(-2000)].map((some) => some.join(''))) {
+      expect(Array.from(tokenizer.encode(part))).toEqual(oracleIds(part));
+    }
+  });
+
   it('returns ids that a later call does not overwrite', () => {
     const first = tokenizer.encode('one two three');
     const copy = Array.from(first);

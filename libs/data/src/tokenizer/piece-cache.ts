@@ -8,12 +8,19 @@ const PIECES_MAX = 131_072;
 const PLACES = 2 * PIECES_MAX;
 const UNITS_MAX = 12 * PIECES_MAX;
 const TOKENS_MAX = 6 * PIECES_MAX;
-const FREE = -1;
 
-/** About 9 MB of typed arrays; when one of them is full, everything is forgotten. */
+/** `find`'s answer for a piece that is not there. */
+export const UNKNOWN_PIECE = -1;
+
+/**
+ * A bounded cache from pieces of text to tokens.
+ *
+ * Order:  find(); then copyTokens() of what it found, or remember() of what it did not find.
+ * Bounds: about 9 MB of typed arrays; when one of them is full, everything is forgotten.
+ */
 export class PieceCache {
   /** Piece at each place of the table, found by its hash and the places after it. */
-  readonly #pieceAt = new Int32Array(PLACES).fill(FREE);
+  readonly #pieceAt = new Int32Array(PLACES).fill(UNKNOWN_PIECE);
   readonly #hashes = new Int32Array(PIECES_MAX);
   /** Where each piece's units and tokens begin; they end where the next piece's begin. */
   readonly #unitStarts = new Uint32Array(PIECES_MAX + 1);
@@ -21,62 +28,78 @@ export class PieceCache {
   readonly #units = new Uint16Array(UNITS_MAX);
   readonly #tokens = new Uint16Array(TOKENS_MAX);
   #pieces = 0;
+  /** What `find` was asked for last, and the place where it stands or would. */
+  #wanted = '';
+  #start = 0;
+  #end = 0;
+  #hash = 0;
+  #place = 0;
 
-  /**
-   * Copies the tokens of the piece text[start, end) to `out` at `position`.
-   *
-   * @returns how many they are; 0 if the piece is not known
-   */
-  copyTokens(text: string, start: number, end: number, out: Uint16Array, position: number): number {
-    if (end - start > PIECE_UNITS_MAX) return 0;
-    const piece = this.#pieceAt[this.#placeOf(hashOf(text, start, end), text, start, end)];
-    if (piece === FREE) return 0;
+  /** The piece text[start, end), or UNKNOWN_PIECE. */
+  find(text: string, start: number, end: number): number {
+    this.#wanted = text;
+    this.#start = start;
+    this.#end = end;
+    if (end - start > PIECE_UNITS_MAX) return UNKNOWN_PIECE;
+    this.#hash = hashOf(text, start, end);
+    this.#place = this.#placeOfWanted();
+    return this.#pieceAt[this.#place];
+  }
+
+  /** Copies the tokens of a piece to `out` at `position`; returns how many they are. */
+  copyTokens(piece: number, out: Uint16Array, position: number): number {
     const from = this.#tokenStarts[piece];
     const count = this.#tokenStarts[piece + 1] - from;
     for (let at = 0; at < count; at++) out[position + at] = this.#tokens[from + at];
     return count;
   }
 
-  /** Remembers that the piece text[start, end), not known so far, has the first `count` of `tokens`. */
-  remember(text: string, start: number, end: number, tokens: Uint16Array, count: number): void {
-    if (end - start > PIECE_UNITS_MAX) return;
-    const unitStart = this.#unitStarts[this.#pieces];
-    const tokenStart = this.#tokenStarts[this.#pieces];
-    const isFull =
-      this.#pieces === PIECES_MAX ||
-      unitStart + PIECE_UNITS_MAX > UNITS_MAX ||
-      tokenStart + count > TOKENS_MAX;
-    if (isFull) {
-      this.#pieceAt.fill(FREE);
-      this.#pieces = 0;
-      return;
-    }
-    const hash = hashOf(text, start, end);
-    this.#pieceAt[this.#placeOf(hash, text, start, end)] = this.#pieces;
-    this.#hashes[this.#pieces] = hash;
-    for (let at = start; at < end; at++) this.#units[unitStart + at - start] = text.charCodeAt(at);
-    for (let at = 0; at < count; at++) this.#tokens[tokenStart + at] = tokens[at];
-    this.#pieces++;
-    this.#unitStarts[this.#pieces] = unitStart + end - start;
-    this.#tokenStarts[this.#pieces] = tokenStart + count;
+  /** Gives the piece that `find` has just not found its tokens. */
+  remember(tokens: Uint16Array): void {
+    const units = this.#end - this.#start;
+    if (units > PIECE_UNITS_MAX) return;
+    if (this.#isFull(units, tokens.length)) return this.#forget();
+    const piece = this.#pieces++;
+    const unitStart = this.#unitStarts[piece];
+    const tokenStart = this.#tokenStarts[piece];
+    this.#pieceAt[this.#place] = piece;
+    this.#hashes[piece] = this.#hash;
+    for (let at = 0; at < units; at++)
+      this.#units[unitStart + at] = this.#wanted.charCodeAt(this.#start + at);
+    this.#tokens.set(tokens, tokenStart);
+    this.#unitStarts[piece + 1] = unitStart + units;
+    this.#tokenStarts[piece + 1] = tokenStart + tokens.length;
   }
 
-  /** Where the piece stands in the table, or the free place where it would. */
-  #placeOf(hash: number, text: string, start: number, end: number): number {
-    let place = hash & (PLACES - 1);
+  #isFull(units: number, tokens: number): boolean {
+    return (
+      this.#pieces === PIECES_MAX ||
+      this.#unitStarts[this.#pieces] + units > UNITS_MAX ||
+      this.#tokenStarts[this.#pieces] + tokens > TOKENS_MAX
+    );
+  }
+
+  #forget(): void {
+    this.#pieceAt.fill(UNKNOWN_PIECE);
+    this.#pieces = 0;
+  }
+
+  #placeOfWanted(): number {
+    let place = this.#hash & (PLACES - 1);
     for (;;) {
       const piece = this.#pieceAt[place];
-      if (piece === FREE || (this.#hashes[piece] === hash && this.#isEqual(piece, text, start, end)))
-        return place;
+      if (piece === UNKNOWN_PIECE || this.#isWanted(piece)) return place;
       place = (place + 1) & (PLACES - 1);
     }
   }
 
-  #isEqual(piece: number, text: string, start: number, end: number): boolean {
+  #isWanted(piece: number): boolean {
+    if (this.#hashes[piece] !== this.#hash) return false;
     const from = this.#unitStarts[piece];
-    if (this.#unitStarts[piece + 1] - from !== end - start) return false;
-    for (let at = start; at < end; at++) {
-      if (this.#units[from + at - start] !== text.charCodeAt(at)) return false;
+    const units = this.#end - this.#start;
+    if (this.#unitStarts[piece + 1] - from !== units) return false;
+    for (let at = 0; at < units; at++) {
+      if (this.#units[from + at] !== this.#wanted.charCodeAt(this.#start + at)) return false;
     }
     return true;
   }
