@@ -67,7 +67,10 @@ export class CheckpointReader {
   }
 
   /** A whole flat array, `layout.paddedSize` elements. */
-  async readFlat(kind: StateKind, out = new Float32Array(this.layout.paddedSize)): Promise<Float32Array> {
+  async readFlat(
+    kind: StateKind,
+    out: Float32Array = new Float32Array(this.layout.paddedSize),
+  ): Promise<Float32Array> {
     await this.readPart(kind, 0, out);
     return out;
   }

@@ -38,9 +38,15 @@ const MANIFEST_VERSION = 1;
 
 /** The bytes of manifest.json. */
 export function formatManifest(manifest: Manifest): Buffer {
+  const fields = { version: MANIFEST_VERSION, ...inOrder(manifest) };
+  const sha256 = createHash('sha256').update(JSON.stringify(fields)).digest('hex');
+  return Buffer.from(`${JSON.stringify({ ...fields, sha256 }, null, 2)}\n`, 'utf8');
+}
+
+/** The manifest's own fields in the order of the file, nothing else. */
+function inOrder(manifest: Manifest): Manifest {
   const { runId, genesis, step, mathHash, opsHash, stateDigest, term, members, times } = manifest;
-  const fields = {
-    version: MANIFEST_VERSION,
+  return {
     runId,
     genesis,
     step,
@@ -54,8 +60,6 @@ export function formatManifest(manifest: Manifest): Buffer {
     stateSha256: manifest.stateSha256,
     files: manifest.files.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 })),
   };
-  const sha256 = createHash('sha256').update(JSON.stringify(fields)).digest('hex');
-  return Buffer.from(`${JSON.stringify({ ...fields, sha256 }, null, 2)}\n`, 'utf8');
 }
 
 /**
@@ -77,7 +81,7 @@ export function parseManifest(bytes: Uint8Array, place: string): Manifest {
     throw corrupt(`is of version ${String(record?.version)}, this Cria reads ${MANIFEST_VERSION}`);
   }
   if (!isReproduced(record, bytes)) throw corrupt('was changed: it does not fit the hash at its end');
-  return record;
+  return inOrder(record);
 }
 
 /** Written again from its fields it must be the same bytes, hash included. */
