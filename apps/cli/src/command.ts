@@ -23,7 +23,7 @@ class Ended extends Error {
 export function describeCommand(name: string, summary: string, example: string): Command {
   return new Command(name)
     .description(summary)
-    .option('--json', 'one JSON object on stdout, everything else on stderr', false)
+    .option('--json', 'one JSON object on stdout, everything else on stderr')
     .addHelpText('after', `\nExample:\n  $ ${example}`)
     .allowExcessArguments(false)
     .exitOverride();
@@ -33,8 +33,8 @@ export function describeCommand(name: string, summary: string, example: string):
 export function act<Options extends object>(command: Command, action: Action<Options>): Command {
   return command.action(async (...received: unknown[]) => {
     const self = received.at(-1) as Command;
-    const options = self.opts<Options & { json: boolean }>();
-    const terminal = createTerminal({ json: options.json });
+    const options = self.opts<Options & { json?: boolean }>();
+    const terminal = createTerminal({ json: options.json === true });
     try {
       throw new Ended((await action(terminal, options, self.args)) ?? EXIT.done);
     } catch (error) {

@@ -2,6 +2,8 @@
 
 export interface Terminal {
   readonly json: boolean;
+  /** Where people read: stdout, or stderr under `--json`. */
+  readonly stream: NodeJS.WriteStream;
   /** One line for people: stdout, or stderr under `--json`. */
   line(text: string): void;
   /** The command's result: the one JSON object under `--json`, else the text. */
@@ -21,6 +23,7 @@ export function createTerminal(options: { json: boolean }): Terminal {
   const stream = json ? process.stderr : process.stdout;
   return {
     json,
+    stream,
     line: (text) => void stream.write(`${text}\n`),
     result: (value, text) => {
       process.stdout.write(json ? `${JSON.stringify(value)}\n` : text.endsWith('\n') ? text : `${text}\n`);

@@ -1,21 +1,11 @@
 // Three commands about token files; each is one function below.
-import {
-  inspectTokens,
-  openDataset,
-  prepare,
-  prepareFactbook,
-  type TokenDirectoryFacts,
-  type TokenManifest,
-} from '@cria/data';
+import { inspectTokens, openDataset, type TokenDirectoryFacts, type TokenManifest } from '@cria/data';
 import { CriaError, signalsToAbort } from '@cria/runtime';
 import { Option, type Command } from 'commander';
 import { act, describeCommand, wholeNumber } from '../command.js';
+import { FACTBOOK, prepareTokens } from '../data/prepare-tokens.js';
 import { readRunConfig } from '../run/run-config-file.js';
-import type { Terminal } from '../terminal.js';
-import { ending } from './up.js';
-
-/** The input of `data prepare` that means the corpus of the quick start. */
-const FACTBOOK = 'factbook';
+import { ending } from '../ending.js';
 
 export function dataCommand(): Command {
   return describeCommand('data', 'Token files of a run.', 'cria data prepare book.txt --out data/book')
@@ -42,27 +32,6 @@ function prepareCommand(): Command {
     terminal.result({ directory: out, ...manifest }, describeManifest(out, manifest));
     return undefined;
   });
-}
-
-/** Makes a token directory with a progress bar; "factbook" alone means the corpus that a dependency ships. */
-export async function prepareTokens(
-  terminal: Terminal,
-  options: { inputs: readonly string[]; outDir: string; field: string; signal: AbortSignal },
-): Promise<TokenManifest> {
-  const { inputs, outDir, field, signal } = options;
-  const progress = terminal.progress('tokens');
-  const control = {
-    signal,
-    onProgress: ({ readBytes, totalBytes }: { readBytes: number; totalBytes: number }) =>
-      progress.update(readBytes, totalBytes),
-  };
-  try {
-    const isFactbook = inputs.length === 1 && inputs[0] === FACTBOOK;
-    if (isFactbook) return (await prepareFactbook(outDir, control)).manifest;
-    return await prepare({ inputs, outDir, field, ...control });
-  } finally {
-    progress.end();
-  }
 }
 
 function describeManifest(directory: string, { tokens, documents }: TokenManifest): string {

@@ -13,8 +13,8 @@ export function scaleCommand(): Command {
   addFindOptions(command);
   return act<FindFlags>(command, async (terminal, flags, [text = '']) => {
     const target = Number(text);
-    if (!Number.isSafeInteger(target) || target < 1) {
-      throw new CriaError('USAGE', `scale wants a whole number of workers of at least 1, got "${text}"`);
+    if (!Number.isSafeInteger(target) || target < 0) {
+      throw new CriaError('USAGE', `scale wants a whole number of workers, got "${text}"`);
     }
     const { run } = await sendWish(findRun(flags), 'scale', { target });
     terminal.result({ run, target }, `${run} wants ${target} ${target === 1 ? 'worker' : 'workers'}`);

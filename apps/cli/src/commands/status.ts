@@ -8,7 +8,7 @@ export function statusCommand(): Command {
   const command = describeCommand('status', 'What a run is doing.', 'cria status --out runs/quickstart');
   addFindOptions(command);
   return act<FindFlags>(command, async (terminal, flags) => {
-    const { status } = await fetchStatus(findRun(flags));
+    const status = await fetchStatus(findRun(flags));
     terminal.result(status, describeStatus(status));
   });
 }

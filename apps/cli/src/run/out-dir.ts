@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CriaError, systemCode } from '@cria/runtime';
+import { CONFIG_FILE } from './run-config-file.js';
 
 /**
  * The directory for a run, made and proven writable.
@@ -31,10 +32,10 @@ export function claimOutDir(options: { out: string | null; run: string; resume: 
 /** The directory to resume: as named, else the newest of the run's name. Throws RUN_NOT_FOUND. */
 export function outDirOfResume(out: string | null, run: string): string {
   const folder = resolve(out ?? newestOutDir(run));
-  if (existsSync(join(folder, 'config.yaml'))) return folder;
+  if (existsSync(join(folder, CONFIG_FILE))) return folder;
   throw new CriaError(
     'RUN_NOT_FOUND',
-    `there is no run to resume in ${folder} (no config.yaml): name its directory with --out, or leave --resume out`,
+    `there is no run to resume in ${folder} (no ${CONFIG_FILE}): name its directory with --out, or leave --resume out`,
   );
 }
 

@@ -5,71 +5,76 @@ import type { RunHandle } from './find-run.js';
 
 const TIMEOUT_MS = 10_000;
 
-export interface Found {
-  readonly base: string;
-  readonly status: RunStatus;
-}
-
 /** The run's status, from the first coordinator that answers. */
-export async function fetchStatus(handle: RunHandle): Promise<Found> {
-  const failures: string[] = [];
-  for (const base of handle.bases) {
-    try {
-      const { runs } = (await getJson(`${base}/api/runs`)) as { runs: readonly RunStatus[] };
-      const [status] = runs;
-      if (status !== undefined) return { base, status };
-      failures.push(`${base}: serves no run`);
-    } catch (error) {
-      failures.push(`${base}: ${CriaError.from(error).message}`);
-    }
-  }
-  throw new CriaError('PEER_UNREACHABLE', `no coordinator answers: ${failures.join('; ')}`);
+export function fetchStatus(handle: RunHandle): Promise<RunStatus> {
+  return fromAny(handle, async (base) => {
+    const { runs } = (await getJson(`${base}/api/runs`)) as { runs: ReadonlyArray<{ runId: string }> };
+    const [run] = runs;
+    if (run === undefined) throw new CriaError('RUN_NOT_FOUND', 'it serves no run');
+    return (await getJson(`${base}/api/runs/${run.runId}`)) as RunStatus;
+  });
 }
 
-export type Wish = 'scale' | 'pause' | 'resume' | 'stop' | 'drain';
+export type Wish = 'scale' | 'pause' | 'resume' | 'stop';
 
 /** Sends a wish to the run; resolves when a coordinator has taken it. */
 export async function sendWish(handle: RunHandle, wish: Wish, body: object = {}): Promise<RunStatus> {
-  const { base, status } = await fetchStatus(handle);
-  const leader = status.coordinators.find((coordinator) => coordinator.leader)?.address;
-  const url = `${leader === undefined ? base : new URL(`http://${stripScheme(leader)}`).origin}/api/runs/${status.runId}/${wish}`;
-  if (handle.token === null) {
+  const { token } = handle;
+  if (token === null) {
     throw new CriaError('USAGE', `${wish} needs the run's token: --token or CRIA_TOKEN (run.json has it)`);
   }
-  const response = await request(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${handle.token}` },
-    body: JSON.stringify(body),
+  const status = await fetchStatus(handle);
+  await fromAny(handle, async (base) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const url = `${base}/api/runs/${status.runId}/${wish}`;
+    await request(url, { method: 'POST', headers, body: JSON.stringify(body) });
   });
-  await mustBeOk(response, url);
   return status;
 }
 
-function stripScheme(address: string): string {
-  return address.replace(/^https?:\/\//, '');
+/** Asks one coordinator after the other; a refusal of the request itself ends the round. */
+async function fromAny<T>({ bases }: RunHandle, ask: (base: string) => Promise<T>): Promise<T> {
+  const failures: string[] = [];
+  for (const base of bases) {
+    try {
+      return await ask(base);
+    } catch (error) {
+      const failure = CriaError.from(error);
+      if (failure.code === 'USAGE') throw failure;
+      failures.push(`${base}: ${failure.message}`);
+    }
+  }
+  throw new CriaError('PEER_UNREACHABLE', `no coordinator of the run answers: ${failures.join('; ')}`);
 }
 
 async function getJson(url: string): Promise<unknown> {
-  const response = await request(url, {});
-  await mustBeOk(response, url);
-  return response.json();
+  return (await request(url, {})).json();
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (error) {
-    const cause =
-      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new CriaError('PEER_UNREACHABLE', cause, { cause: error });
-  }
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
+    (error: unknown) => {
+      throw new CriaError('PEER_UNREACHABLE', reasonOf(error), { cause: error });
+    },
+  );
+  if (response.ok) return response;
+  const sentence = `it answers ${response.status}: ${await problemOf(response)}`;
+  // What was asked for is wrong (4xx): every other coordinator would say the same.
+  throw new CriaError(response.status < 500 ? 'USAGE' : 'PEER_UNREACHABLE', sentence);
 }
 
-async function mustBeOk(response: Response, url: string): Promise<void> {
-  if (response.ok) return;
-  const text = (await response.text()).slice(0, 300);
-  const code = response.status === 401 || response.status === 403 ? 'USAGE' : 'RUN_FAILED';
-  throw new CriaError(code, `${url} answered ${response.status}: ${text}`, {
-    context: { status: response.status },
-  });
+/** fetch hides the socket's own words in the cause. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
+}
+
+async function problemOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: string } };
+    return error?.message ?? text.slice(0, 300);
+  } catch {
+    return text.slice(0, 300);
+  }
 }

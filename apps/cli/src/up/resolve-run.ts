@@ -5,9 +5,8 @@ import { openDataset } from '@cria/data';
 import { gridBitsOf, type RunConfig } from '@cria/protocol';
 import { CriaError } from '@cria/runtime';
 import { stringify } from 'yaml';
+import { CONFIG_FILE } from '../run/run-config-file.js';
 import { askWorker, type EngineProbe } from '../engine/probe.js';
-
-export const CONFIG_FILE = 'config.yaml';
 
 /** Opens the run's data once, so that a wrong path or a cut-off file is found before anything is started. */
 export async function checkData(config: RunConfig): Promise<void> {

@@ -38,6 +38,8 @@ export interface UpRequest {
   readonly stream: NodeJS.WriteStream;
   /** Who runs the children; tests put a stand-in here. */
   readonly script?: string;
+  /** Called when the run has ended, before `stay` waits. */
+  readonly onEnd?: (end: UpEnd) => Promise<void>;
 }
 
 export interface UpEnd {
@@ -49,7 +51,7 @@ const POLL_MS = 200;
 const LOOPBACK = '127.0.0.1';
 
 /**
- * Trains until the run has ended.
+ * Trains until the run has ended; with `stay`, the dashboard is served until the signal aborts.
  *
  * @returns how it ended; null when the signal ended it first (nothing is left running then either)
  * @throws CriaError RUN_FAILED with the run's own sentence, or what kept it from starting
@@ -133,8 +135,10 @@ class Session {
     try {
       const file = await Promise.race([this.#untilEnd(signal), supervising.then(() => null)]);
       if (file === null) return this.#interrupted();
-      if (this.#parts.request.stay && file.phase !== 'failed') await this.#stay(signal);
-      return this.#end(file);
+      const end = this.#end(file);
+      await this.#parts.request.onEnd?.(end);
+      if (this.#parts.request.stay) await this.#stay(signal);
+      return end;
     } finally {
       over.abort();
       await supervising.catch(() => undefined);
@@ -221,7 +225,7 @@ function hasEnded(file: RunFile | null): boolean {
 async function seatedPids(file: RunFile): Promise<number[] | null> {
   const bases = file.coordinators.map(({ httpAddress }) => baseOf(httpAddress));
   try {
-    const { status } = await fetchStatus({ bases, token: null, outDir: null });
+    const status = await fetchStatus({ bases, token: null, outDir: null });
     return status.members.filter(({ role }) => role !== 'wait').map(({ pid }) => pid);
   } catch {
     return null;
