@@ -79,6 +79,8 @@ describe('a connection', () => {
     const failure = connection.call('get', (c) => c.get('k'));
     await expect(failure).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', action: 'retry' });
     expect(systemClock.monotonicMs() - startedMs).toBeLessThan(1000);
+    // Nothing will ever come over this socket: it is given up, and a new one is tried.
+    await until('the connection is given up', () => !connection.isReady);
     process.kill(redis.server.pid, 'SIGCONT');
     await until('it answers', () =>
       connection

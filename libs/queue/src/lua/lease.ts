@@ -25,8 +25,8 @@ return {'acquired', number}
 
 /**
  * KEYS: lease. ARGV: number, leader, leaseMs, address, coordinators (JSON).
- * Returns {'renewed'} or {'lost', holder}. Writes values only when they changed: PEXPIRE alone also works when
- * Redis is out of memory, so a full Redis does not depose its leader.
+ * Returns {'renewed'} or {'lost', holder}. PEXPIRE comes first: Redis lets it through when it is out of memory, and
+ * with it what the script writes next, so a full Redis does not depose its leader.
  */
 export const RENEW_LEASE = luaScript(
   'renewing the lease',
@@ -35,7 +35,7 @@ local held = ${RETURN_HOLDER}
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then return {'lost', held} end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if held[3] ~= ARGV[4] or held[4] ~= ARGV[5] then
-  redis.pcall('HSET', KEYS[1], 'address', ARGV[4], 'coordinators', ARGV[5])
+  redis.call('HSET', KEYS[1], 'address', ARGV[4], 'coordinators', ARGV[5])
 end
 return {'renewed'}
 `,
