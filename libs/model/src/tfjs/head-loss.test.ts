@@ -1,10 +1,10 @@
-import { enableProdMode, setBackend, tensor2d } from '@tensorflow/tfjs-core';
-import type { Tensor2D } from '@tensorflow/tfjs-core';
+import { enableProdMode, setBackend, tensor2d, transpose, valueAndGrad } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addRows } from './add-rows.js';
-import { headLosses, meanLoss } from './head-loss.js';
-import { generalProducts } from './matrix-products.js';
+import { headLoss, headLosses, meanLoss } from './head-loss.js';
+import { generalProducts, plainProducts } from './matrix-products.js';
 
 function losses(logits: number[][], targets: number[]): number[] {
   const width = logits[0].length;
@@ -16,12 +16,12 @@ function losses(logits: number[][], targets: number[]): number[] {
   return Array.from(headLosses(inputs, tensor2d(logits)));
 }
 
-describe('the loss of a token', () => {
-  beforeAll(async () => {
-    enableProdMode();
-    await setBackend('cpu');
-  });
+beforeAll(async () => {
+  enableProdMode();
+  await setBackend('cpu');
+});
 
+describe('the loss of a token', () => {
   it('is the negative logarithm of its probability', () => {
     expect(losses([[0, 0, 0, 0]], [2])[0]).toBeCloseTo(Math.log(4), 6);
     expect(losses([[Math.log(3), 0]], [0])[0]).toBeCloseTo(Math.log(4 / 3), 6);
@@ -42,6 +42,55 @@ describe('the loss of a token', () => {
       Math.fround((1 + 3 * 2 ** -24) / 4),
     );
   });
+});
+
+describe('the gradients of many rows, which go through in several chunks', () => {
+  const [rows, width, vocabulary] = [1100, 3, 7];
+  const hidden = Float32Array.from({ length: rows * width }, (_, i) => Math.sin(i * 1.3));
+  const matrix = Float32Array.from({ length: vocabulary * width }, (_, i) => Math.cos(i * 2.1));
+  const targets = Int32Array.from({ length: rows }, (_, i) => (i * i) % vocabulary);
+
+  it.each([
+    ['general', generalProducts, false],
+    ['plain', plainProducts, true],
+  ] as const)('are those of the formulas, with %s products', (_, products, transposes) => {
+    const weight = tensor2d(matrix, [vocabulary, width]);
+    const head = { matrix: weight, transposed: transposes ? transpose(weight) : null };
+    const outputs = { losses: new Float32Array(0), weightGradient: new Float32Array(0) };
+    const loss = (h: Tensor): Scalar => headLoss({ products, head, targets }, h as Tensor2D, outputs);
+    const { value, grad } = valueAndGrad(loss)(tensor2d(hidden, [rows, width]));
+    const expected = expectedGradients();
+    expect(value.dataSync()[0]).toBeCloseTo(expected.loss, 5);
+    expectClose(grad.dataSync<'float32'>(), expected.dHidden);
+    expectClose(outputs.weightGradient, expected.dHead);
+  });
+
+  function expectClose(actual: Float32Array, expected: Float64Array): void {
+    const largest = Math.max(...expected.map(Math.abs));
+    expected.forEach((value, i) => expect(Math.abs(actual[i] - value)).toBeLessThan(2e-6 * largest));
+  }
+
+  /** p - onehot, spelled out in f64. */
+  function expectedGradients(): { loss: number; dHidden: Float64Array; dHead: Float64Array } {
+    let loss = 0;
+    const dHidden = new Float64Array(rows * width);
+    const dHead = new Float64Array(vocabulary * width);
+    for (let row = 0; row < rows; row++) {
+      const logits = Array.from({ length: vocabulary }, (_, v) =>
+        [0, 1, 2].reduce((sum, c) => sum + hidden[row * width + c] * matrix[v * width + c], 0),
+      );
+      const total = logits.reduce((sum, logit) => sum + Math.exp(logit), 0);
+      loss += (Math.log(total) - logits[targets[row]]) / rows;
+      logits.forEach((logit, v) => {
+        const dLogit = (Math.exp(logit) / total - Number(v === targets[row])) / rows;
+        for (let c = 0; c < width; c++) {
+          dHidden[row * width + c] += dLogit * matrix[v * width + c];
+          dHead[v * width + c] += dLogit * hidden[row * width + c];
+        }
+      });
+    }
+    return { loss, dHidden, dHead };
+  }
 });
 
 it('rows of one index add up in order', () => {
