@@ -40,3 +40,6 @@ export { Change } from './wire/change.js';
 export type { AvailablePart, FrameTap, PartAnswer, PartSource } from './wire/part-source.js';
 export type { PulledPart } from './wire/part-receiver.js';
 export type { PartHeader } from './wire/part-header.js';
+export { plainPeerClient, plainPeerServer } from './wire/peer-endpoints.js';
+export { stateDigestOfParts, statePartFacts } from './state/state-parts.js';
+export type { StatePartFacts } from './state/state-parts.js';

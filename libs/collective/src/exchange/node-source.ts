@@ -84,6 +84,8 @@ function accumulatorPart(served: Served, order: ExchangeOrder, part: number): Pa
   const set = order.sets.find(({ worker }) => worker === settings.workerId)?.slots;
   if (set === undefined || order.shadow || part > parts) return refused('there is no such part here');
   if (newest?.servesAccumulator !== true) return refused('the accumulator has changed since');
+  const foreign = registry.step === order.step ? registry.foreign(set) : [];
+  if (foreign.length > 0) return refused(`slots ${foreign.join(', ')} are in it that are not in its set`);
   if (!registry.isReady(order.step, set, part)) return { kind: 'wait' };
   const common = { kind: 'part', position: order.step, slots: set } as const;
   if (part < parts) {

@@ -16,7 +16,7 @@ import { CHANNEL_OPTIONS, CHUNK_BYTES, PEER_SERVICE, TOKEN_KEY } from './peer-se
 /** How long a request for something unknown is held before it is answered "not yet". */
 const HOLD_MS = 200;
 /** A waiting stream says that it is alive this often; a fraction of any caller's patience. */
-const WAIT_FRAME_MS = 500;
+const WAIT_FRAME_MS = 250;
 /** Frames handed to the transport and not yet taken by it, per stream. */
 const FRAMES_IN_FLIGHT = 2;
 const GRACE_MS = 500;
@@ -131,19 +131,23 @@ export class PeerServer {
   async #serve(call: FetchCall, signal: AbortSignal): Promise<void> {
     const { source, clock } = this.#options;
     const writer = new FrameWriter(call, signal, this.#options);
-    const heldUntilMs = clock.monotonicMs() + HOLD_MS;
+    const startMs = clock.monotonicMs();
+    let lastFrameMs = startMs;
     for (;;) {
       const changed = source.changed();
       const answer = source.answer(call.request);
       if (answer.kind === 'part') return this.#send(writer, call.request, answer);
       if (answer.kind === 'refused') return writer.status(call.request, 'refused', answer.reason);
-      const leftMs = heldUntilMs - clock.monotonicMs();
-      if (answer.kind === 'not-yet' && leftMs <= 0) {
+      const nowMs = clock.monotonicMs();
+      if (answer.kind === 'not-yet' && nowMs - startMs >= HOLD_MS) {
         return writer.status(call.request, 'not-yet', answer.reason);
       }
-      const patienceMs = answer.kind === 'wait' ? WAIT_FRAME_MS : leftMs;
-      const woke = await waitForChange(changed, { clock, patienceMs, signal });
-      if (!woke && answer.kind === 'wait') await writer.write('wait', new Uint8Array(0), 0, false);
+      if (nowMs - lastFrameMs >= WAIT_FRAME_MS) {
+        await writer.write('wait', new Uint8Array(0), 0, false);
+        lastFrameMs = nowMs;
+      }
+      const dueMs = answer.kind === 'wait' ? lastFrameMs + WAIT_FRAME_MS : startMs + HOLD_MS;
+      await waitForChange(changed, { clock, patienceMs: Math.max(0, dueMs - nowMs), signal });
     }
   }
 
@@ -206,16 +210,16 @@ class FrameWriter {
   }
 }
 
-/** Whether `changed` came before `patienceMs` was over; rejects when the signal aborts. */
+/** Waits until something changed, but no longer than `patienceMs`; rejects when the signal aborts. */
 async function waitForChange(
   changed: Promise<void>,
   options: { clock: Clock; patienceMs: number; signal: AbortSignal },
-): Promise<boolean> {
+): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const timeout = sleep(options.clock, options.patienceMs, signal).then(() => false);
+  const timeout = sleep(options.clock, options.patienceMs, signal);
   try {
-    return await Promise.race([changed.then(() => true), timeout]);
+    await Promise.race([changed, timeout]);
   } finally {
     stop.abort();
     timeout.catch(() => undefined);
