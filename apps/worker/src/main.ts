@@ -1,7 +1,110 @@
-import { CriaError } from '@cria/runtime';
+import { validateRunConfig, type DescribeReply } from '@cria/protocol';
+import { connectRedis, redisSeatTaker, type TakenSeat } from '@cria/queue';
+import {
+  createLog,
+  CriaError,
+  randomId,
+  ResourceStack,
+  systemClock,
+  type Log,
+  type LogLevel,
+} from '@cria/runtime';
 import type { WorkerOptions } from './options.js';
+import { describe } from './rpc/control-link.js';
+import { RunSession, type RunFacts, type SessionEnd } from './run-session.js';
 
-/** Takes seats and trains until the signal aborts (leaves cleanly) or, with `once`, the run ends. */
-export async function runWorker(_options: WorkerOptions, _signal: AbortSignal): Promise<void> {
-  throw new CriaError('INTERNAL', 'under construction');
+/**
+ * Takes seats and trains until the signal aborts (leaves cleanly) or, with `once`, the run has ended.
+ *
+ * @throws CriaError ENGINE_MISMATCH with `--run` when this worker cannot compute that run; whatever broke the engine
+ */
+export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const stack = new ResourceStack();
+  const level = (process.env['CRIA_LOG_LEVEL'] ?? 'info') as LogLevel;
+  const log = createLog({ name: 'worker', level });
+  try {
+    await takeSeats(options, signal, { stack, log });
+  } finally {
+    await stack.close();
+  }
+}
+
+async function takeSeats(
+  options: WorkerOptions,
+  signal: AbortSignal,
+  parts: { stack: ResourceStack; log: Log },
+): Promise<void> {
+  const { stack, log } = parts;
+  const connection = await connectRedis(options.redisUrl, { clock: systemClock, log });
+  stack.defer('redis', () => connection.close());
+  const passedOver = new Set<string>();
+  const taker = redisSeatTaker({
+    connection,
+    ...(options.run === null ? {} : { runName: options.run }),
+    canServe: (run) => !passedOver.has(run.id),
+  });
+  stack.defer('seats', () => taker.close());
+  while (!signal.aborted) {
+    const seat = await nextSeat(taker, signal);
+    if (seat === null) return;
+    try {
+      const end = await serve(seat, options, { signal, log });
+      log.info({ run: seat.runName, ...end }, 'left the run');
+      if (options.once) return;
+      if (!end.mayReturn) throw new CriaError('RUN_MISMATCH', end.why);
+    } catch (error) {
+      await seat.giveBack().catch(() => undefined);
+      if (signal.aborted) return;
+      const failure = CriaError.from(error);
+      const isOther = failure.action === 'fix-config' || failure.code === 'PEER_UNREACHABLE';
+      if (options.run !== null || !isOther) throw failure;
+      if (failure.action === 'fix-config') passedOver.add(seat.runId);
+      log.warn({ run: seat.runName, error: failure.message }, 'this run is passed over');
+    }
+  }
+}
+
+async function nextSeat(
+  taker: { take(o: { signal: AbortSignal }): Promise<TakenSeat> },
+  signal: AbortSignal,
+): Promise<TakenSeat | null> {
+  try {
+    return await taker.take({ signal });
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
+}
+
+async function serve(
+  seat: TakenSeat,
+  options: WorkerOptions,
+  parts: { signal: AbortSignal; log: Log },
+): Promise<SessionEnd> {
+  const facts = await findRun(seat);
+  const workerId = `worker-${randomId(4)}`;
+  const log = parts.log.child({ worker: workerId, run: facts.runName });
+  log.info({ seat: seat.jobId }, 'took a seat');
+  const session = new RunSession({ workerId, facts, seat, options, clock: systemClock, log });
+  return session.run(parts.signal);
+}
+
+/** What the run is, from the first coordinator that answers. */
+async function findRun(seat: TakenSeat): Promise<RunFacts> {
+  let last: unknown = null;
+  for (const address of seat.addresses) {
+    try {
+      const reply = await describe(address, seat.runId, systemClock);
+      if (reply.runId === seat.runId) return factsOf(reply);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new CriaError('PEER_UNREACHABLE', `no coordinator of run ${seat.runName} answers`, { cause: last });
+}
+
+function factsOf(reply: DescribeReply): RunFacts {
+  const { runId, runName, genesis, fingerprint, gridBits, configJson } = reply;
+  const config = validateRunConfig(JSON.parse(configJson), `the configuration of run ${runName}`);
+  return { runId, runName, genesis, fingerprint, gridBits, config };
 }

@@ -18,6 +18,8 @@ export interface RunSummary extends RunStatus {
   /** Milliseconds of training left at the present pace; null before there is one. */
   readonly remainingMs: number | null;
   readonly latest: StepMetrics | null;
+  /** The newest validation loss that was finite. */
+  readonly valLoss: number | null;
 }
 
 export function runRoutes(view: RunView, openStream: (c: Context, view: RunView) => Response): Hono {
@@ -86,6 +88,7 @@ function summaryOf(view: RunView): RunSummary {
     tokenBudget: status.tokensPerStep * status.steps,
     remainingMs: estimateRemainingMs(metrics, status.steps),
     latest,
+    valLoss: metrics.column('valLoss').lastFinite(),
   };
 }
 

@@ -10,12 +10,6 @@ export function startNextSlot({ state, effects }: WorkerTurn): void {
   effects.push({ do: 'compute', work, first: state.has.size === 0, generation: state.generation });
 }
 
-/** Tells the exchange thread that the accumulator may be served, once it holds its whole set. */
-export function announceIfComplete({ state, effects }: WorkerTurn): void {
-  if (state.exchange === null || state.computing !== null || state.queue.length > 0) return;
-  effects.push({ do: 'accumulator-complete', slots: [...state.has].sort((a, b) => a - b) });
-}
-
 /** A slot cannot be taken out of a sum: all of it goes. Results of slots begun before will be ignored. */
 export function dropAccumulator({ state, effects }: WorkerTurn): void {
   state.generation += 1;

@@ -1,7 +1,8 @@
+import type { ExchangeStats } from '@cria/protocol';
 import type { WorkerTurn } from './turn.js';
 
 /** Says that the step's gradient is here and what it is. Whoever only listens has no say. */
-export function sendPrepare({ state, effects }: WorkerTurn, attempt: number): void {
+export function sendPrepare({ state, effects }: WorkerTurn, attempt: number, stats?: ExchangeStats): void {
   const { reduced } = state;
   if (reduced === null || state.listensOnly) return;
   const value = {
@@ -12,7 +13,7 @@ export function sendPrepare({ state, effects }: WorkerTurn, attempt: number): vo
     gradNormBits: reduced.gradNormBits,
     stateDigest: reduced.stateDigest,
     report: Buffer.from(reduced.report),
-    stats: undefined,
+    stats,
   };
   effects.push({ do: 'send', message: { $case: 'prepare', value } });
 }

@@ -1,7 +1,7 @@
 // Messages about a step. They count only at position = step; while a step is applied (or a Commit waits for a sum
 // that is still being copied) they wait in order.
 import type { Commit, Evaluate, Exchange, Grant, Release, Store, Term } from '@cria/protocol';
-import { announceIfComplete, dropAccumulator, startNextSlot } from './accumulator.js';
+import { dropAccumulator, startNextSlot } from './accumulator.js';
 import { sendPrepare } from './prepare.js';
 import type { WorkerTurn } from './turn.js';
 import { ownSlots, type DeferredMessage, type WorkerState } from './worker-state.js';
@@ -124,7 +124,6 @@ function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
   state.exchangeRunning = true;
   const isListener = own === undefined || state.listensOnly;
   effects.push({ do: 'exchange', exchange, isListener });
-  if (!isListener) announceIfComplete(turn);
 }
 
 function holds(state: WorkerState, slots: readonly number[]): boolean {

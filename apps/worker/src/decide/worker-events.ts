@@ -2,6 +2,7 @@ import type {
   Commit,
   Evaluate,
   Exchange,
+  ExchangeStats,
   FromLeader,
   FromWorker,
   SlotDone,
@@ -18,7 +19,14 @@ export type WorkerEvent =
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'message'; readonly message: LeaderMessage; readonly entry: EntryFacts | null }
   | { readonly kind: 'slot-computed'; readonly generation: number; readonly done: SlotDone }
-  | { readonly kind: 'reduced'; readonly attempt: number; readonly gradient: PreparedGradient }
+  | {
+      readonly kind: 'reduced';
+      readonly attempt: number;
+      readonly gradient: PreparedGradient;
+      readonly stats: ExchangeStats;
+    }
+  /** The accumulator does not hold the set that the Exchange names. */
+  | { readonly kind: 'wrong-set'; readonly attempt: number }
   | {
       readonly kind: 'blocked';
       readonly attempt: number;
@@ -45,14 +53,12 @@ export type WorkerEffect =
   | { readonly do: 'make-state' }
   | { readonly do: 'load-state'; readonly welcome: Welcome }
   | { readonly do: 'copy-state'; readonly welcome: Welcome }
-  /** `first` clears the accumulator; all of its streams end before it changes. */
+  /** `first` clears the accumulator, after all of its streams have ended. */
   | { readonly do: 'compute'; readonly work: SlotWork; readonly first: boolean; readonly generation: number }
   | { readonly do: 'drop-accumulator' }
   | { readonly do: 'evaluate'; readonly request: Evaluate }
   /** `isListener`: only all-gather. */
   | { readonly do: 'exchange'; readonly exchange: Exchange; readonly isListener: boolean }
-  /** All slots of the own set are in the accumulator. */
-  | { readonly do: 'accumulator-complete'; readonly slots: readonly number[] }
   | { readonly do: 'cancel-exchange' }
   | { readonly do: 'drop-reduced' }
   | { readonly do: 'apply'; readonly commit: Commit }

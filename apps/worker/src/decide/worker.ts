@@ -1,6 +1,6 @@
 // The worker's decisions: what a message of the leader or a finished piece of work leads to (PROTOCOL section 4).
 import type { Blocked } from '@cria/protocol';
-import { announceIfComplete, startNextSlot } from './accumulator.js';
+import { dropAccumulator, startNextSlot } from './accumulator.js';
 import { sendPrepare } from './prepare.js';
 import { obeys, replayDeferred, takeOrDefer } from './step-messages.js';
 import type { WorkerTurn } from './turn.js';
@@ -35,6 +35,10 @@ function takeEvent(turn: WorkerTurn, event: WorkerEvent): void {
       return gradientReduced(turn, event);
     case 'blocked':
       return exchangeBlocked(turn, event);
+    case 'wrong-set':
+      if (state.exchange?.attempt !== event.attempt || state.phase !== 'ready') return;
+      dropAccumulator(turn);
+      return sayHello(turn, `exchange ${event.attempt} counts on other slots than are here`);
     case 'applied':
       return stateApplied(turn, event);
     case 'state-ready':
@@ -99,7 +103,6 @@ function slotComputed(turn: WorkerTurn, event: EventOf<'slot-computed'>): void {
   state.has.add(event.done.slot);
   effects.push({ do: 'send', message: { $case: 'slotDone', value: event.done } });
   startNextSlot(turn);
-  announceIfComplete(turn);
 }
 
 function gradientReduced(turn: WorkerTurn, event: EventOf<'reduced'>): void {
@@ -108,7 +111,7 @@ function gradientReduced(turn: WorkerTurn, event: EventOf<'reduced'>): void {
   state.exchangeRunning = false;
   if (state.phase !== 'ready' || event.gradient.step !== state.position) return;
   state.reduced = event.gradient;
-  sendPrepare(turn, event.attempt);
+  sendPrepare(turn, event.attempt, event.stats);
   replayDeferred(turn);
 }
 

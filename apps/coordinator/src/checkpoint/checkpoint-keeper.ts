@@ -1,0 +1,191 @@
+// Writes checkpoints from stripes pulled out of the members, and finds the one to go on from (PROTOCOL section 7).
+import {
+  CheckpointWriter,
+  newestVerified,
+  pruneCheckpoints,
+  readManifest,
+  type CheckpointStore,
+  type Manifest,
+  type NamedBytes,
+} from '@cria/checkpoint';
+import { readLedger, type LedgerEntry } from '@cria/ledger';
+import type { ParameterLayout } from '@cria/model/config';
+import type { Term } from '@cria/queue';
+import { CriaError, type Clock, type Log } from '@cria/runtime';
+import type { CheckpointView } from '../http/run-view.js';
+import type { StatePuller, StripeSource } from './state-puller.js';
+
+export interface CheckpointKeeperOptions {
+  readonly store: CheckpointStore;
+  readonly layout: ParameterLayout;
+  readonly keep: number;
+  readonly runId: string;
+  readonly genesis: string;
+  /** config.json, generation_config.json, tokenizer files. */
+  readonly files: readonly NamedBytes[];
+  readonly fingerprints: Readonly<Record<string, string | null>>;
+  /** Mathematical part of the configuration. */
+  readonly mathConfig: unknown;
+  readonly tokensPerStep: number;
+  readonly ledgerPath: string;
+  readonly puller: StatePuller;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What a checkpoint is made from. */
+export interface CheckpointOrder {
+  readonly step: number;
+  readonly sources: readonly StripeSource[];
+  readonly term: Term;
+  /** Heads of both chains at `step`. */
+  readonly head: { readonly mathHash: string; readonly opsHash: string };
+  /** Digest that the members reported for state[step]; resolves when the first of them has. */
+  readonly stateDigest: Promise<string>;
+  readonly signal: AbortSignal;
+}
+
+export class CheckpointKeeper {
+  readonly #options: CheckpointKeeperOptions;
+  readonly #views = new Map<number, CheckpointView>();
+  #newest: Manifest | null = null;
+
+  constructor(options: CheckpointKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Verifies from the newest one back; says which ones were passed over. */
+  async findNewest(): Promise<Manifest | null> {
+    const { store, log } = this.#options;
+    const { manifest, rejected } = await newestVerified(store);
+    for (const bad of rejected) {
+      log.warn(
+        { ...bad },
+        `checkpoint of step ${bad.step} does not verify (${bad.file}: ${bad.reason}): passed over`,
+      );
+    }
+    this.#newest = manifest;
+    await this.#refreshViews();
+    return manifest;
+  }
+
+  /** The manifest of the newest checkpoint that this process found or wrote. */
+  get newest(): Manifest | null {
+    return this.#newest;
+  }
+
+  views(): readonly CheckpointView[] {
+    return [...this.#views.values()].sort((a, b) => a.step - b.step);
+  }
+
+  /** Entries that the checkpoint of `step` holds. */
+  async ledgerOf(step: number): Promise<LedgerEntry[]> {
+    const { store } = this.#options;
+    const stored = (await store.list()).find((one) => one.step === step && one.complete);
+    if (stored === undefined) return [];
+    const entries: LedgerEntry[] = [];
+    for await (const entry of readLedger(`${store.location}/${stored.name}/ledger.jsonl`))
+      entries.push(entry);
+    return entries;
+  }
+
+  /** Pulls the stripes, writes the files, publishes the manifest, removes what retention does not keep. */
+  async write(order: CheckpointOrder): Promise<Manifest> {
+    const { store, step } = { store: this.#options.store, step: order.step };
+    const writer = await CheckpointWriter.begin({
+      store,
+      step,
+      layout: this.#options.layout,
+      files: this.#options.files,
+      owner: `term-${order.term.number}-${order.term.leader}`,
+      clock: this.#options.clock,
+    });
+    try {
+      const pulledDigest = await this.#pull(writer, order);
+      const { manifest } = await writer.commit(this.#facts(order, await this.#digest(order, pulledDigest)));
+      this.#newest = manifest;
+      await this.#prune(step);
+      await this.#refreshViews();
+      return manifest;
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  async #pull(writer: CheckpointWriter, { step, sources, term, signal }: CheckpointOrder): Promise<string> {
+    const { puller, layout } = this.#options;
+    return puller.pull(
+      { step, sources, term, signal, length: layout.paddedSize },
+      async ({ kind, from, values }) => {
+        await writer.writePart(kind, from, values);
+      },
+    );
+  }
+
+  async #digest(order: CheckpointOrder, pulledDigest: string): Promise<string> {
+    const reported = await order.stateDigest;
+    if (reported === pulledDigest) return reported;
+    throw new CriaError(
+      'STATE_DAMAGED',
+      `the state of step ${order.step} arrived with digest ${pulledDigest}, its members have ${reported}`,
+    );
+  }
+
+  #facts(order: CheckpointOrder, stateDigest: string): Parameters<CheckpointWriter['commit']>[0] {
+    const { runId, genesis, tokensPerStep, fingerprints, mathConfig, ledgerPath } = this.#options;
+    const { step, head, term, sources, signal } = order;
+    return {
+      runId,
+      genesis,
+      tokens: step * tokensPerStep,
+      mathHash: head.mathHash,
+      opsHash: head.opsHash,
+      stateDigest,
+      term: { number: term.number, leader: term.leader },
+      members: sources.map((source) => source.worker),
+      fingerprints,
+      config: mathConfig,
+      ledger: entriesBelow(ledgerPath, step),
+      signal,
+    };
+  }
+
+  /** A failure here costs disk, not the run. */
+  async #prune(verifiedStep: number): Promise<void> {
+    const { store, keep, log } = this.#options;
+    try {
+      const { removed } = await pruneCheckpoints(store, { keep, verifiedStep });
+      if (removed.length > 0) log.info({ removed }, 'older checkpoints removed');
+    } catch (error) {
+      log.warn({ error: String(error) }, 'older checkpoints could not be removed');
+    }
+  }
+
+  async #refreshViews(): Promise<void> {
+    const { store } = this.#options;
+    const complete = (await store.list()).filter((one) => one.complete);
+    const steps = new Set(complete.map((one) => one.step));
+    for (const step of this.#views.keys()) if (!steps.has(step)) this.#views.delete(step);
+    for (const { step, name } of complete) {
+      if (this.#views.has(step)) continue;
+      try {
+        const manifest = await readManifest(store, step);
+        const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+        const { stateSha256, modelSha256, times } = manifest;
+        const path = `${store.location}/${name}`;
+        this.#views.set(step, { step, path, sizeBytes, stateSha256, modelSha256, wallMs: times.committedMs });
+      } catch {
+        // A damaged manifest is reported where a checkpoint is chosen; the list just leaves it out.
+      }
+    }
+  }
+}
+
+async function* entriesBelow(path: string, step: number): AsyncGenerator<LedgerEntry> {
+  if (step === 0) return;
+  for await (const entry of readLedger(path)) {
+    yield entry;
+    if (entry.math.step === step - 1) return;
+  }
+}

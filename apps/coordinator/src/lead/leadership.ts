@@ -1,0 +1,331 @@
+// One leadership, from the lease to stepping down: feeds events to decideLeader, one at a time, and carries out what
+// it says. Everything that has to outlive it lies in the ledger, the checkpoint store and the workers.
+import type { LedgerFile } from '@cria/ledger';
+import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
+import { CriaError, sleep, type WorkerId } from '@cria/runtime';
+import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
+import { decideLeader } from '../decide/leader.js';
+import { membersOf, slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
+import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
+import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
+import { gradientOfPrepare, helloFacts } from '../rpc/hello-facts.js';
+import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';
+import type { RunContext } from '../run-context.js';
+import { carryOut } from './leader-effects.js';
+import { shardsBudget } from './shards-budget.js';
+import { StepTiming } from './step-timing.js';
+import { WorkerStats } from './worker-stats.js';
+
+export type LeadershipEnd =
+  | { readonly kind: 'ended'; readonly ending: Ending; readonly reason: string }
+  | { readonly kind: 'stepped-down'; readonly why: string; readonly termAtLeast: number }
+  | { readonly kind: 'failed'; readonly error: CriaError };
+
+export interface LeadershipParts {
+  readonly context: RunContext;
+  readonly state: LeaderState;
+  readonly term: Term;
+  readonly ledger: LedgerKeeper;
+  readonly seats: SeatsOffer;
+  readonly shards: ShardsBoard;
+  readonly file: LedgerFile;
+}
+
+const TICK_MS = 100;
+const SEATS_POLL_TICKS = 10;
+const APPLIED_WAIT_MS = 120_000;
+const APPLIED_POLL_MS = 20;
+const APPLIED_KEPT = 64;
+
+export class Leadership implements ControlSink {
+  readonly context: RunContext;
+  readonly state: LeaderState;
+  readonly ledger: LedgerKeeper;
+  readonly timing = new StepTiming();
+  readonly stats = new WorkerStats();
+  readonly protoTerm: { number: number; leader: string };
+  readonly #parts: LeadershipParts;
+  readonly #abort = new AbortController();
+  readonly #queue: LeaderEvent[] = [];
+  readonly #ended: Promise<LeadershipEnd>;
+  #resolveEnded!: (end: LeadershipEnd) => void;
+  #deciding = false;
+  #ticks = 0;
+  #heartbeats = 0;
+  #lastHeartbeatMs = 0;
+  #seatsChain: Promise<unknown> = Promise.resolve();
+  #shardsChain: Promise<unknown> = Promise.resolve();
+  #knownSeats = new Set<string>();
+  readonly #appliedDigests = new Map<number, string>();
+
+  constructor(parts: LeadershipParts) {
+    this.#parts = parts;
+    this.context = parts.context;
+    this.state = parts.state;
+    this.ledger = parts.ledger;
+    this.protoTerm = { number: parts.term.number, leader: parts.term.leader };
+    this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  nowMs(): number {
+    return this.context.clock.monotonicMs();
+  }
+
+  /** Leads until the run ends, the lease is lost or something breaks. */
+  async run(): Promise<LeadershipEnd> {
+    this.context.control.setSink(this);
+    this.#tick();
+    const end = await this.#ended;
+    this.context.control.setSink(null);
+    this.#abort.abort(end.kind);
+    await Promise.all([this.#seatsChain, this.#shardsChain]);
+    await this.#release();
+    return end;
+  }
+
+  /** New wishes for the run. */
+  wish(desired: Desired): void {
+    this.post({ kind: 'desired', desired });
+    const paused = desired.paused ? this.#parts.shards.pause() : this.#parts.shards.resume();
+    paused.catch((error: unknown) => this.#bookkeepingFailed(error));
+  }
+
+  async #release(): Promise<void> {
+    const { seats, shards, file } = this.#parts;
+    for (const close of [() => seats.close(), () => shards.close(), () => file.close()]) {
+      await close().catch((error: unknown) =>
+        this.context.log.warn({ error: String(error) }, 'closing failed'),
+      );
+    }
+  }
+
+  /** Takes an event; events are decided one after the other, in order of arrival. */
+  post(event: LeaderEvent): void {
+    if (this.signal.aborted) return;
+    this.#queue.push(event);
+    if (this.#deciding) return;
+    this.#deciding = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#decide(next);
+    } finally {
+      this.#deciding = false;
+    }
+  }
+
+  connected(link: WorkerLink): void {
+    this.context.log.debug({ worker: link.worker }, 'control stream opened');
+  }
+
+  disconnected(worker: WorkerId, why: string): void {
+    this.post({ kind: 'disconnected', worker, why });
+  }
+
+  message(worker: WorkerId, message: WorkerMessage): void {
+    const event = this.#eventOf(worker, message);
+    if (event !== null) this.post(event);
+  }
+
+  send(worker: WorkerId, message: LeaderMessage | Promise<LeaderMessage | null>): void {
+    this.link(worker)?.send(message);
+  }
+
+  link(worker: WorkerId): WorkerLink | null {
+    return this.context.control.link(worker);
+  }
+
+  addressOf(worker: WorkerId): string {
+    return this.state.workers.get(worker)?.address ?? '';
+  }
+
+  pullCheckpoint(step: number, stripes: StripeOrder): void {
+    const sources = stripes.map((stripe) => ({ ...stripe, address: this.addressOf(stripe.worker) }));
+    const head = this.ledger.entry(step - 1) ?? this.ledger.head;
+    const { mathHash, opsHash } = head;
+    const order = { step, sources, term: this.#parts.term, head: { mathHash, opsHash }, signal: this.signal };
+    const written = this.context.checkpoints.write({ ...order, stateDigest: this.#appliedDigest(step) });
+    void written.then(
+      (manifest) => {
+        const text = `checkpoint of step ${step} written (state ${manifest.stateSha256.slice(0, 12)})`;
+        this.context.recorder.event('checkpoint-written', step, text);
+        this.post({ kind: 'checkpoint-written', step });
+      },
+      (error: unknown) => this.post({ kind: 'checkpoint-failed', step, why: CriaError.from(error).message }),
+    );
+  }
+
+  offerSeats(waiting: number): void {
+    this.#seats(async (seats) => {
+      const result = await seats.setWaiting(waiting);
+      if (result.kind === 'superseded') this.stepDown('a later leader offers seats', 0);
+    });
+  }
+
+  note(kind: NoteKind, worker: WorkerId | null, text: string): void {
+    const step = this.state.next;
+    this.context.recorder.event(kind, step, text, worker);
+    this.context.log.info({ kind, step, worker }, text);
+  }
+
+  measured(facts: { step: number; stepMs: number; attempts: number; lostMs: number; members: number }): void {
+    const nowMs = this.nowMs();
+    const entry = this.ledger.entry(facts.step);
+    const times = this.timing.finish(nowMs);
+    const wire = this.stats.takeStep();
+    if (entry !== null) this.context.recorder.step({ entry, ...facts, ...times, ...wire });
+    this.#parts.shards.markProgress(facts.step + 1);
+    this.#completeShards(facts.step + 1);
+  }
+
+  validated(step: number, lossBits: ReadonlyArray<number | null>): void {
+    this.context.recorder.validated(step, lossBits);
+  }
+
+  finish(ending: Ending, reason: string): void {
+    for (const worker of this.state.workers.keys()) {
+      const value = { term: this.protoTerm, reason: `the run has ${ending}`, mayReturn: true };
+      this.send(worker, { $case: 'evict', value });
+      this.link(worker)?.close('the run has ended');
+    }
+    this.#resolveEnded({ kind: 'ended', ending, reason });
+  }
+
+  stepDown(why: string, termAtLeast: number): void {
+    this.#resolveEnded({ kind: 'stepped-down', why, termAtLeast });
+  }
+
+  fail(error: unknown): void {
+    this.#resolveEnded({ kind: 'failed', error: CriaError.from(error) });
+  }
+
+  /** Slots granted to or finished by a worker, for displays. */
+  slotsOf(worker: WorkerId): number[] {
+    return slotsOf(this.state, worker);
+  }
+
+  /** Digest of state[step] as the first member to have it reports. */
+  async #appliedDigest(step: number): Promise<string> {
+    const deadlineMs = this.nowMs() + APPLIED_WAIT_MS;
+    for (;;) {
+      const member = membersOf(this.state).find(
+        (record) => record.position === step && record.appliedDigest !== null,
+      );
+      const digest = this.#appliedDigests.get(step) ?? member?.appliedDigest;
+      if (digest) return digest;
+      if (this.nowMs() > deadlineMs)
+        throw new CriaError('DEADLINE_EXCEEDED', `nobody reported the state of step ${step}`);
+      await sleep(this.context.clock, APPLIED_POLL_MS, this.signal);
+    }
+  }
+
+  #rememberApplied(step: number, digest: string): void {
+    this.#appliedDigests.set(step, digest);
+    for (const old of this.#appliedDigests.keys()) {
+      if (this.#appliedDigests.size <= APPLIED_KEPT) break;
+      this.#appliedDigests.delete(old);
+    }
+  }
+
+  #decide(event: LeaderEvent): void {
+    const effects = decideLeader(this.nowMs(), this.state, event);
+    for (const effect of effects) carryOut(this, effect);
+  }
+
+  #eventOf(worker: WorkerId, message: WorkerMessage): LeaderEvent | null {
+    switch (message.$case) {
+      case 'hello':
+        this.stats.hello(worker, message.value);
+        return { kind: 'hello', hello: helloFacts(message.value) };
+      case 'slotDone':
+        this.timing.slotDone(this.nowMs());
+        return { kind: 'slot-done', worker, ...message.value };
+      case 'released':
+        return { kind: 'released', worker, ...message.value };
+      case 'prepare':
+        this.timing.prepared(this.nowMs());
+        this.stats.prepare(worker, message.value.stats);
+        return {
+          kind: 'prepared',
+          worker,
+          attempt: message.value.attempt,
+          gradient: gradientOfPrepare(message.value),
+        };
+      case 'blocked': {
+        const { attempt, peer, slots, why } = message.value;
+        return {
+          kind: 'blocked',
+          worker,
+          attempt,
+          peer: peer === '' ? null : (peer as WorkerId),
+          slots,
+          why,
+        };
+      }
+      case 'applied':
+        this.#rememberApplied(message.value.step, message.value.stateDigest);
+        return { kind: 'applied', worker, ...message.value };
+      case 'evaluated':
+        return { kind: 'evaluated', worker, step: message.value.step, sequences: message.value.sequences };
+      case 'leave':
+        return { kind: 'leave', worker, why: message.value.reason };
+      case 'stored':
+      case 'heartbeat':
+        return { kind: 'contact', worker };
+    }
+  }
+
+  #tick(): void {
+    if (this.signal.aborted) return;
+    this.#ticks += 1;
+    this.post({ kind: 'tick' });
+    this.#heartbeat();
+    if (this.#ticks % SEATS_POLL_TICKS === 0) this.#pollSeats();
+    this.context.clock.timer(TICK_MS, () => this.#tick());
+  }
+
+  #heartbeat(): void {
+    const nowMs = this.nowMs();
+    if (nowMs - this.#lastHeartbeatMs < this.state.rules.heartbeatMs) return;
+    this.#lastHeartbeatMs = nowMs;
+    const value = { term: this.protoTerm, counter: ++this.#heartbeats, head: this.state.head };
+    for (const worker of this.state.workers.keys()) this.send(worker, { $case: 'heartbeat', value });
+  }
+
+  /** Invitations that were taken count as workers on their way; the offer itself is repeated, should Redis lose it. */
+  #pollSeats(): void {
+    this.#seats(async (seats) => {
+      await seats.dropExpired();
+      for (const { jobId } of await seats.taken()) {
+        if (this.#knownSeats.has(jobId)) continue;
+        this.#knownSeats.add(jobId);
+        this.post({ kind: 'invitation-taken', seat: jobId });
+      }
+      if (this.state.seatsWaiting >= 0) await seats.setWaiting(this.state.seatsWaiting);
+    });
+  }
+
+  /** Shards that Redis has lost are published again. */
+  #completeShards(committed: number): void {
+    const { shards } = this.#parts;
+    this.#shardsChain = this.#shardsChain
+      .then(async () => {
+        if ((await shards.completeUpTo(committed)) === 'missing')
+          await shards.publishShards(shardsBudget(this.context, committed));
+      })
+      .catch((error: unknown) => this.#bookkeepingFailed(error));
+  }
+
+  #seats(act: (seats: SeatsOffer) => Promise<void>): void {
+    this.#seatsChain = this.#seatsChain
+      .then(() => (this.signal.aborted ? undefined : act(this.#parts.seats)))
+      .catch((error: unknown) => this.#bookkeepingFailed(error));
+  }
+
+  /** Queues are bookkeeping: the run goes on without them and repairs them later. */
+  #bookkeepingFailed(error: unknown): void {
+    if (!this.signal.aborted) this.context.log.warn({ error: String(error) }, 'a queue could not be updated');
+  }
+}

@@ -1,0 +1,131 @@
+// From the lease to a leadership: the one repair path (PROTOCOL 5.2, 5.3).
+import { genesisPoint } from '@cria/ledger';
+import {
+  redisRunRegistry,
+  redisSeatsOffer,
+  redisShardsBoard,
+  type DesiredStore,
+  type LeaseKeeper,
+  type LedgerTail,
+  type RedisConnection,
+} from '@cria/queue';
+import { CriaError } from '@cria/runtime';
+import { join } from 'node:path';
+import { newLeaderState, type LeaderRules } from '../decide/leader-state.js';
+import { LedgerKeeper } from '../ledger/ledger-keeper.js';
+import { recoverLedger, refillRedis, takeOverFile, type Recovered } from '../ledger/recover.js';
+import type { Desired } from '@cria/queue';
+import type { RunContext } from '../run-context.js';
+import { Leadership } from './leadership.js';
+import { shardsBudget } from './shards-budget.js';
+import { workerId } from '@cria/runtime';
+
+export interface TakeOverOptions {
+  readonly context: RunContext;
+  readonly runName: string;
+  readonly redis: RedisConnection;
+  readonly lease: LeaseKeeper;
+  readonly tail: LedgerTail;
+  readonly desired: DesiredStore;
+  /** What this process last knew to be wanted, should Redis have lost it. */
+  readonly wanted: Desired;
+  /** A worker was seen to obey a term just below this one. */
+  readonly termAtLeast: number;
+}
+
+/** Recovers the ledger, raises the term above all that is known, refills Redis and makes the leadership. */
+export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
+  const { context, redis, lease, tail, desired, wanted } = options;
+  const origin = genesisPoint(context.runId, context.genesis);
+  const manifest = await context.checkpoints.findNewest();
+  const entries = manifest === null ? [] : await context.checkpoints.ledgerOf(manifest.step);
+  const recovered = await recoverLedger({
+    runId: context.runId,
+    genesis: context.genesis,
+    ledgerPath: join(context.outDir, 'ledger.jsonl'),
+    tail,
+    manifest: manifest === null ? null : { source: `checkpoint of step ${manifest.step}`, entries },
+    others: [],
+    log: context.log,
+  });
+  await raiseTerm(options, recovered, manifest?.term.number ?? 0);
+  const term = lease.term;
+  if ((await refillRedis(tail, term, recovered, origin)) === 'fenced') {
+    throw new CriaError('LEASE_LOST', 'the lease was lost while Redis was refilled');
+  }
+  const file = await takeOverFile(join(context.outDir, 'ledger.jsonl'), recovered, origin, term);
+  const ledger = new LedgerKeeper({
+    tail,
+    file,
+    term,
+    genesisPoint: origin,
+    entries: recovered.entries,
+    head: recovered.head,
+    tokensPerStep: context.config.budget.sequenceLength * context.config.budget.globalBatch,
+    rules: context.config.anomalies,
+    clock: context.clock,
+    log: context.log,
+    recovered: recovered.mayHaveLost,
+  });
+  await redisRunRegistry(redis).setRunState(context.runId, 'running');
+  const holds = await desired.offer(wanted);
+  const state = newLeaderState({
+    rules: rulesOf(context),
+    term: { number: term.number, leader: term.leader },
+    nowMs: context.clock.monotonicMs(),
+    head: ledger.length,
+    lastMembers: (recovered.entries.at(-1)?.ops.members ?? []).map((member) => workerId(member.worker)),
+    gradDigests: ledger.gradDigests(),
+    manifestStep: manifest?.step ?? null,
+    desired: holds,
+  });
+  const seats = redisSeatsOffer({
+    connection: redis,
+    runId: context.runId,
+    runName: options.runName,
+    term,
+    at: { address: context.controlAddress, coordinators: context.coordinators() },
+    seatMs: context.config.timeouts.seatMs,
+  });
+  const shards = redisShardsBoard(redis, context.runId, term);
+  if (holds.paused) await shards.pause();
+  await shards.publishShards(shardsBudget(context, ledger.length));
+  return new Leadership({ context, state, term, ledger, seats, shards, file });
+}
+
+async function raiseTerm(
+  { lease, termAtLeast }: TakeOverOptions,
+  recovered: Recovered,
+  manifestTerm: number,
+): Promise<void> {
+  const newestEntryTerm = recovered.entries.at(-1)?.ops.term.number ?? 0;
+  const atLeast = Math.max(newestEntryTerm + 1, manifestTerm + 1, termAtLeast);
+  if (lease.term.number >= atLeast) return;
+  const raised = await lease.raiseTerm(atLeast);
+  if (raised.kind === 'lost')
+    throw new CriaError('LEASE_LOST', 'the lease was lost before the term could be raised');
+}
+
+function rulesOf(context: RunContext): LeaderRules {
+  const { config } = context;
+  const { timeouts } = config;
+  return {
+    runId: context.runId,
+    genesis: context.genesis,
+    fingerprint: context.fingerprint,
+    slots: config.slots,
+    numParts: context.numParts,
+    endStep: context.endStep,
+    workersMin: config.workers.min,
+    heartbeatMs: timeouts.heartbeatMs,
+    suspectMs: timeouts.suspectMs,
+    gatherMs: timeouts.gatherMs,
+    blockedMs: timeouts.blockedMs,
+    seatMs: timeouts.seatMs,
+    startWaitMs: timeouts.startWaitMs,
+    checkpointEverySteps: config.checkpoint.everySteps,
+    validationEverySteps: config.data.validation.everySteps,
+    validationSequences: context.validationSequences,
+    onLoss: config.exchange.onLoss,
+  };
+}

@@ -1,0 +1,127 @@
+// Everything a coordinator needs before it can lead: data, identity of the run, stores. Nothing here is volatile.
+import { DirectoryStore, type NamedBytes } from '@cria/checkpoint';
+import { openDataset, tokenizerFiles, type Dataset } from '@cria/data';
+import {
+  generationConfig,
+  huggingFaceConfig,
+  parameterLayout,
+  type ParameterLayout,
+} from '@cria/model/config';
+import { genesisOf, gridBitsOf, type RunConfig } from '@cria/protocol';
+import { redisRunRegistry, type RedisConnection, type RunRecord } from '@cria/queue';
+import { CriaError, randomId, runId, type RunId } from '@cria/runtime';
+import { join } from 'node:path';
+import type { CoordinatorOptions } from './options.js';
+import { readRunFile } from './run-file.js';
+
+export interface PreparedRun {
+  readonly runId: RunId;
+  readonly name: string;
+  readonly genesis: string;
+  readonly dataset: Dataset;
+  readonly layout: ParameterLayout;
+  readonly store: DirectoryStore;
+  /** The token for the POST routes; kept over resumes. */
+  readonly token: string;
+  readonly record: RunRecord;
+}
+
+/** Part size of the flat state in values (libs/kernels PART_SIZE; a test compares them). */
+export const PART_VALUES = 1 << 18;
+
+export async function prepareRun(options: CoordinatorOptions, redis: RedisConnection): Promise<PreparedRun> {
+  const { config, engineFingerprint, outDir } = options;
+  const dataset = await openDataset({
+    sources: config.data.train,
+    order: config.data.order,
+    seed: config.seed,
+    sequenceLength: config.budget.sequenceLength,
+    validationFraction: config.data.validation.fraction,
+  });
+  const genesis = genesisOf({
+    config,
+    dataFingerprint: dataset.fingerprint,
+    engineFingerprint,
+    parent: null,
+  });
+  const store = new DirectoryStore(config.checkpoint.store ?? join(outDir, 'checkpoints'));
+  const record = await claim(options, redis, { genesis, storeOwner: await store.owner() });
+  await store.claim(record.id);
+  const token = readRunFile(outDir)?.token ?? randomId(16);
+  return {
+    runId: record.id,
+    name: record.name,
+    genesis,
+    dataset,
+    layout: parameterLayout(config.model),
+    store,
+    token,
+    record,
+  };
+}
+
+async function claim(
+  options: CoordinatorOptions,
+  redis: RedisConnection,
+  { genesis, storeOwner }: { genesis: string; storeOwner: string | null },
+): Promise<RunRecord> {
+  const { config, outDir, resume } = options;
+  if (resume && storeOwner === null) {
+    throw new CriaError(
+      'RUN_NOT_FOUND',
+      `--resume: ${outDir} holds no run; leave --resume away to start one`,
+    );
+  }
+  const result = await redisRunRegistry(redis).claimRun({
+    name: config.run,
+    genesis,
+    proposedId: runId(storeOwner ?? randomId()),
+    ...(resume && storeOwner !== null ? { resumeId: runId(storeOwner) } : {}),
+  });
+  if (result.kind === 'mismatch') {
+    throw new CriaError(
+      'RUN_MISMATCH',
+      `a run named ${result.stored.name} is in Redis with genesis ${result.stored.genesis}, this configuration and ` +
+        `data have genesis ${genesis}: choose another name (run:) or give the configuration it was started with`,
+    );
+  }
+  if (result.kind === 'joined' && !resume && storeOwner !== null && result.record.id !== storeOwner) {
+    throw new CriaError(
+      'RUN_MISMATCH',
+      `run ${config.run} in Redis is ${result.record.id}, ${outDir} belongs to ${storeOwner}: choose another --out or run name`,
+    );
+  }
+  if (result.kind === 'claimed' && result.replaced !== null)
+    await redisRunRegistry(redis).forgetRun(result.replaced.id);
+  return result.record;
+}
+
+/** What every checkpoint carries besides the weights. */
+export function checkpointFiles(config: RunConfig): NamedBytes[] {
+  const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+  return [
+    { name: 'config.json', bytes: json(huggingFaceConfig(config.model)) },
+    { name: 'generation_config.json', bytes: json(generationConfig(config.model)) },
+    ...tokenizerFiles({ modelMaxLength: config.model.maxPositions }),
+  ];
+}
+
+/** The part of the configuration that the state depends on; stands in trainer-state.json. */
+export function mathematicalConfig(config: RunConfig): unknown {
+  const { seed, model, budget, slots, optimizer, anomalies } = config;
+  const { order } = config.data;
+  return { seed, model, budget, slots, optimizer, anomalies, order, gridBits: gridBitsOf(config) };
+}
+
+/** Validation sequences evaluated at a time: enough for a stable mean, few enough to be cheap. */
+const VALIDATION_SEQUENCES_MAX = 64;
+
+export function validationCount(config: RunConfig, dataset: Dataset): number {
+  return config.data.validation.everySteps === 0
+    ? 0
+    : Math.min(dataset.validationSequences, VALIDATION_SEQUENCES_MAX);
+}
+
+export function partsOf(layout: ParameterLayout): number {
+  return Math.ceil(layout.paddedSize / PART_VALUES);
+}

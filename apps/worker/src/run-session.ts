@@ -1,0 +1,469 @@
+// A worker's time on one run: feeds events to decideWorker and carries out what it says, over the engine thread, the
+// exchange thread and the control stream.
+import {
+  ExchangeThread,
+  createTrainingState,
+  DEFAULT_TIMINGS,
+  type ExchangeEvent,
+  type SharedTrainingState,
+} from '@cria/collective';
+import { mathFollows, parseLine, type LedgerEntry } from '@cria/ledger';
+import { fingerprintText, parameterLayout } from '@cria/model';
+import {
+  PROTOCOL_VERSION,
+  type Commit,
+  type Exchange,
+  type Hello,
+  type RunConfig,
+  type Welcome,
+} from '@cria/protocol';
+import type { TakenSeat } from '@cria/queue';
+import { CriaError, type Clock, type Log } from '@cria/runtime';
+import { hostname } from 'node:os';
+import { decideWorker } from './decide/worker.js';
+import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
+import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
+import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
+import { CatchUp } from './train/catch-up.js';
+import { EngineClient } from './train/engine-client.js';
+import { describeDevice, engineOptions } from './train/engine-options.js';
+import { tokensOf } from './train/tokens.js';
+import type { WorkerOptions } from './options.js';
+
+export interface RunFacts {
+  readonly runId: string;
+  readonly runName: string;
+  readonly genesis: string;
+  /** The fingerprint that the run demands. */
+  readonly fingerprint: string;
+  readonly gridBits: number;
+  readonly config: RunConfig;
+}
+
+export interface SessionOptions {
+  readonly workerId: string;
+  readonly facts: RunFacts;
+  readonly seat: TakenSeat;
+  readonly options: WorkerOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Why the worker left the run. */
+export interface SessionEnd {
+  readonly why: string;
+  readonly mayReturn: boolean;
+}
+
+export class RunSession {
+  readonly #options: SessionOptions;
+  readonly #state: WorkerState;
+  readonly #shared: SharedTrainingState;
+  readonly #engine: EngineClient;
+  readonly #exchange: ExchangeThread;
+  readonly #link: ControlLink;
+  readonly #abort = new AbortController();
+  readonly #ended: Promise<SessionEnd>;
+  readonly #queue: WorkerEvent[] = [];
+  #resolveEnded!: (end: SessionEnd) => void;
+  #rejectEnded!: (error: unknown) => void;
+  #deciding = false;
+  #catchUp: CatchUp | null = null;
+  #address = '';
+  #seatUsed = false;
+  #beats = 0;
+  /** Order of changes to the accumulator and the state. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { workerId, facts, clock, log, seat } = options;
+    this.#state = newWorkerState(workerId, facts.genesis);
+    this.#shared = createTrainingState(parameterLayout(facts.config.model).paddedSize);
+    this.#ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    const onFailure = (error: Error): void => this.#rejectEnded(error);
+    this.#engine = new EngineClient(onFailure);
+    this.#exchange = new ExchangeThread({ onEvent: (event) => this.#onExchange(event), onFailure });
+    const { suspectMs, orphanMs } = facts.config.timeouts;
+    this.#link = new ControlLink({
+      ...{ runId: facts.runId, coordinators: seat.addresses, silenceMs: suspectMs, orphanMs, clock, log },
+      onConnected: () => this.#post({ kind: 'connected' }),
+      onDisconnected: (why) => {
+        log.info({ why }, 'control stream lost');
+        this.#post({ kind: 'disconnected' });
+      },
+      onMessage: (message) => this.#onMessage(message),
+    });
+  }
+
+  /** Serves the run until it is told to leave. On abort it leaves cleanly: its slots first, then the stream. */
+  async run(signal: AbortSignal): Promise<SessionEnd> {
+    const onAbort = (): void => this.#post({ kind: 'leave', why: 'told to end' });
+    try {
+      await this.#open();
+      if (signal.aborted) return { why: 'told to end', mayReturn: true };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#heartbeat();
+      const linked = this.#link.run(this.#abort.signal).then(() => ({ why: 'left', mayReturn: true }));
+      return await Promise.race([this.#ended, linked]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#abort.abort();
+      this.#catchUp?.stop();
+      await Promise.allSettled([this.#exchange.stop(), this.#engine.close()]);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { facts, options, workerId, log } = this.#options;
+    const { config, gridBits } = facts;
+    const state = this.#shared;
+    const opened = await this.#engine.open({
+      engine: engineOptions(config, options),
+      optimizer: config.optimizer,
+      steps: config.budget.steps,
+      slots: config.slots,
+      gridBits,
+      seed: config.seed,
+      state,
+    });
+    const ours = fingerprintText(opened.fingerprint);
+    if (ours !== facts.fingerprint) {
+      throw new CriaError(
+        'ENGINE_MISMATCH',
+        `run ${facts.runName} was begun with engine "${facts.fingerprint}", this worker has "${ours}": start it with the same engine, precision and device class`,
+      );
+    }
+    log.info({ engine: opened.description }, 'engine ready');
+    this.#address = await this.#exchange.start({ listen: { host: options.listenHost, port: 0 } });
+    const timings = { ...DEFAULT_TIMINGS, stallMs: config.timeouts.suspectMs };
+    await this.#exchange.configure({
+      runId: facts.runId,
+      workerId,
+      slots: config.slots,
+      gridBits,
+      state,
+      timings,
+    });
+  }
+
+  #post(event: WorkerEvent): void {
+    if (this.#abort.signal.aborted) return;
+    this.#queue.push(event);
+    if (this.#deciding) return;
+    this.#deciding = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        for (const effect of decideWorker(this.#state, next)) this.#carryOut(effect);
+      }
+    } finally {
+      this.#deciding = false;
+    }
+  }
+
+  #onMessage(message: LeaderMessage): void {
+    if (message.$case === 'welcome') this.#onWelcome(message.value);
+    const entry = message.$case === 'commit' ? entryFacts(parseLine(message.value.entry, 'Commit')) : null;
+    this.#post({ kind: 'message', message, entry });
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    this.#link.learn(welcome.coordinators);
+    if (this.#seatUsed) return;
+    this.#seatUsed = true;
+    this.#options.seat.welcomed().catch((error: unknown) => {
+      this.#options.log.warn({ error: String(error) }, 'the invitation could not be completed');
+    });
+  }
+
+  #carryOut(effect: WorkerEffect): void {
+    switch (effect.do) {
+      case 'hello':
+        this.#options.log.info({ why: effect.why, position: this.#state.position }, 'hello');
+        return this.#link.send({ $case: 'hello', value: this.#hello() });
+      case 'send':
+        return this.#link.send(effect.message);
+      case 'make-state':
+        return this.#inTurn(() => this.#makeState());
+      case 'load-state':
+        return this.#inTurn(() => this.#loadState(effect.welcome));
+      case 'copy-state':
+        return this.#copyState(effect.welcome);
+      case 'compute':
+        return this.#compute(effect);
+      case 'drop-accumulator':
+      case 'cancel-exchange':
+        return this.#inTurn(() => this.#exchange.endStreams());
+      case 'evaluate':
+        return this.#inTurn(() => this.#evaluate(effect));
+      case 'exchange':
+        return this.#runExchange(effect.exchange, effect.isListener);
+      case 'drop-reduced':
+        return this.#inTurn(() => this.#exchange.dropReduced(this.#state.position));
+      case 'apply':
+        return this.#inTurn(() => this.#apply(effect.commit));
+      case 'copy-commit':
+        return this.#catchUp?.commit(parseLine(effect.commit.entry, 'Commit'));
+      case 'keep-stripes':
+        return this.#keepStripes(effect);
+      case 'leave-run':
+        return this.#resolveEnded({ why: effect.why, mayReturn: effect.mayReturn });
+    }
+  }
+
+  /** One thing after the other: what changes the accumulator or the state must not overlap. */
+  #inTurn(act: () => Promise<void>): void {
+    this.#work = this.#work.then(act).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#rejectEnded(error);
+    });
+  }
+
+  async #makeState(): Promise<void> {
+    const { stateDigest } = await this.#engine.makeState();
+    this.#post({ kind: 'state-ready', position: 0, mathHash: this.#options.facts.genesis, stateDigest });
+  }
+
+  async #loadState(welcome: Welcome): Promise<void> {
+    const parts = [...this.#shared.partVersion.keys()];
+    const { term, step, donors, mathHash } = welcome;
+    try {
+      if (term === undefined) throw new CriaError('PROTOCOL_VIOLATION', 'a Welcome without a term');
+      const arrived = await this.#exchange.pullState({ term, step, donors, parts }, this.#abort.signal);
+      const other = arrived.find((part) => part.position !== step);
+      if (other !== undefined) {
+        throw new CriaError(
+          'STATE_DAMAGED',
+          `part ${other.part} came from step ${other.position}, not ${step}`,
+        );
+      }
+      const { stateDigest } = await this.#engine.adoptState();
+      if (welcome.stateDigest !== '' && welcome.stateDigest !== stateDigest) {
+        throw new CriaError(
+          'STATE_DAMAGED',
+          `the state of step ${step} has digest ${stateDigest}, not ${welcome.stateDigest}`,
+        );
+      }
+      this.#post({ kind: 'state-ready', position: step, mathHash, stateDigest });
+    } catch (error) {
+      this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
+    }
+  }
+
+  #copyState(welcome: Welcome): void {
+    this.#catchUp?.stop();
+    const { clock, log } = this.#options;
+    if (welcome.term === undefined) return;
+    const parts = { exchange: this.#exchange, engine: this.#engine, state: this.#shared, clock, log };
+    const catchUp = new CatchUp({ welcome, term: welcome.term, ...parts });
+    this.#catchUp = catchUp;
+    catchUp.run().then(
+      (caughtUp) => {
+        if (this.#catchUp === catchUp) this.#post({ kind: 'state-ready', ...caughtUp });
+      },
+      (error: unknown) => {
+        if (this.#catchUp === catchUp)
+          this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
+      },
+    );
+  }
+
+  #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
+    const step = this.#state.position;
+    this.#inTurn(async () => {
+      if (first) {
+        await this.#exchange.endStreams();
+        await this.#exchange.resetSlots(step);
+      }
+      await this.#computeSlot(work, { first, generation, step });
+    });
+  }
+
+  async #computeSlot(
+    work: SlotWork,
+    at: { first: boolean; generation: number; step: number },
+  ): Promise<void> {
+    const { config } = this.#options.facts;
+    const sequences = config.budget.globalBatch / config.slots;
+    const computed = await this.#engine.slot({ tokens: tokensOf(work.tokens), sequences, clear: at.first });
+    const { digests, flagged, lossBits, computeMs } = computed;
+    const tokens = sequences * config.budget.sequenceLength;
+    await this.#exchange.slotDone(at.step, { slot: work.slot, lossBits, tokens, flagged, digests });
+    const done = {
+      ...{ step: at.step, slot: work.slot, flagged, lossBits, computeMs, spare: false },
+      digests: Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength),
+    };
+    this.#post({ kind: 'slot-computed', generation: at.generation, done });
+  }
+
+  async #evaluate({ request }: Extract<WorkerEffect, { do: 'evaluate' }>): Promise<void> {
+    const { config } = this.#options.facts;
+    const batch = config.budget.globalBatch / config.slots;
+    const word = new Uint32Array(1);
+    const value = new Float32Array(word.buffer);
+    for (let at = 0; at < request.sequences.length; at += batch) {
+      const some = request.sequences.slice(at, at + batch);
+      const tokens = tokensOf(Buffer.concat(some.map((sequence) => sequence.tokens)));
+      const losses = await this.#engine.evaluate(tokens, some.length);
+      const sequences = some.map(({ index }, i) => {
+        value[0] = losses[i] ?? Number.NaN;
+        return { index, lossBits: Number.isNaN(value[0]) ? 0x7fc00000 : (word[0] ?? 0) };
+      });
+      this.#link.send({ $case: 'evaluated', value: { step: request.step, sequences } });
+    }
+  }
+
+  #runExchange(exchange: Exchange, isListener: boolean): void {
+    const { term, attempt, step, sets, from } = exchange;
+    if (term === undefined) return;
+    const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
+    void this.#exchange.begin(order).then(
+      async (outcome) => {
+        if (outcome.kind !== 'prepared')
+          return this.#exchangeEnded(attempt, outcome.kind === 'blocked' && isListener);
+        await this.#copied(step);
+        const stateDigest = await this.#engine.stateDigest();
+        const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
+        const memoryBytes = process.memoryUsage.rss();
+        const stats = {
+          bytesReceived,
+          bytesSent,
+          waitMs: Math.round(waitMs),
+          exchangeMs: Math.round(exchangeMs),
+          memoryBytes,
+        };
+        const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
+        this.#post({ kind: 'reduced', attempt, gradient, stats });
+      },
+      (error: unknown) => {
+        this.#options.log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
+        this.#exchangeEnded(attempt, true);
+      },
+    );
+  }
+
+  /** A copying shadow keeps the sum, to bring ranges forward that were pulled before it. */
+  async #copied(step: number): Promise<void> {
+    if (this.#state.phase !== 'copying') return;
+    const held = await this.#exchange.holdReduced(step);
+    if (held !== null) this.#catchUp?.holdGradient(step, held);
+  }
+
+  #exchangeEnded(attempt: number, tell: boolean): void {
+    if (tell)
+      this.#post({
+        kind: 'blocked',
+        attempt,
+        peer: '',
+        slots: [],
+        part: 0,
+        why: 'the exchange could not go on',
+      });
+  }
+
+  #onExchange(event: ExchangeEvent): void {
+    const { log } = this.#options;
+    switch (event.kind) {
+      case 'blocked': {
+        const { attempt, peer, slots, part, why } = event;
+        log.warn({ attempt, peer, slots, part }, `exchange blocked: ${why}`);
+        return this.#post({ kind: 'blocked', attempt, peer, slots, part, why });
+      }
+      case 'damaged':
+        return log.warn({ ...event }, 'a damaged frame arrived; it is pulled again');
+      case 'wrong-set':
+        return this.#post({ kind: 'wrong-set', attempt: event.attempt });
+      case 'stripe-pulled': {
+        const value = { step: event.position, stripe: 0, stateDigest: this.#state.stateDigest };
+        return this.#link.send({ $case: 'stored', value });
+      }
+    }
+  }
+
+  async #apply(commit: Commit): Promise<void> {
+    const entry = parseLine(commit.entry, 'Commit');
+    const { step, gradNorm, verdict } = entry.math;
+    const held = await this.#exchange.holdReduced(step);
+    if (held === null)
+      throw new CriaError('STATE_DAMAGED', `the reduced gradient of step ${step} is not here`);
+    await this.#exchange.secureStripe();
+    const parts = [...held.parts.keys()];
+    const { stateDigest } = await this.#engine.update({
+      step,
+      gradNorm,
+      parts,
+      packed: held.parts,
+      use: verdict === 'use',
+    });
+    this.#post({ kind: 'applied', position: step + 1, stateDigest });
+  }
+
+  #keepStripes({ step, stripes }: Extract<WorkerEffect, { do: 'keep-stripes' }>): void {
+    const parts = stripes.flatMap(({ firstPart, endPart }) =>
+      Array.from({ length: endPart - firstPart }, (_, i) => firstPart + i),
+    );
+    this.#inTurn(() => this.#exchange.preserve(step, parts));
+  }
+
+  #heartbeat(): void {
+    if (this.#abort.signal.aborted) return;
+    const { computing, position } = this.#state;
+    const running = computing === null ? [] : [computing];
+    this.#link.send({ $case: 'heartbeat', value: { counter: ++this.#beats, position, running } });
+    this.#options.clock.timer(this.#options.facts.config.timeouts.heartbeatMs, () => this.#heartbeat());
+  }
+
+  #hello(): Hello {
+    const { facts, workerId, options, seat } = this.#options;
+    const state = this.#state;
+    const { reduced, newestVoid } = state;
+    const isWhole = state.phase === 'ready';
+    return {
+      protocolVersion: PROTOCOL_VERSION,
+      runId: facts.runId,
+      genesis: facts.genesis,
+      fingerprint: facts.fingerprint,
+      worker: workerId,
+      address: this.#address,
+      device: describeDevice(options),
+      host: hostname(),
+      pid: process.pid,
+      position: isWhole ? state.position : 0,
+      empty: !isWhole,
+      mathHash: isWhole ? state.mathHash : facts.genesis,
+      stateDigest: isWhole ? state.stateDigest : '',
+      has: isWhole ? [...state.has] : [],
+      running: isWhole
+        ? [...(state.computing === null ? [] : [state.computing]), ...state.queue.map((work) => work.slot)]
+        : [],
+      spares: [],
+      reduced:
+        reduced === null || !isWhole
+          ? undefined
+          : {
+              ...reduced,
+              digest: reduced.gradDigest,
+              report: Buffer.from(reduced.report),
+              term: state.term,
+              attempt: 0,
+            },
+      newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
+      entriesFirst: 0,
+      entriesEnd: 0,
+      highestTerm: state.term.number === 0 ? undefined : { ...state.term },
+      seat: this.#seatUsed ? '' : seat.jobId,
+      threads: options.threads,
+    };
+  }
+}
+
+function entryFacts(entry: LedgerEntry): EntryFacts {
+  return {
+    step: entry.math.step,
+    mathHash: entry.mathHash,
+    gradDigest: entry.math.gradDigest,
+    followsFrom: (position, mathHash) => mathFollows({ step: position - 1, mathHash }, entry),
+  };
+}

@@ -1,0 +1,154 @@
+// The mathematics of a step as the engine thread does it: slot gradient onto the grid, state digest, AdamW.
+import { beginPartApply, endPartApply, setPosition } from '@cria/collective';
+import {
+  clearAccumulator,
+  combineStateDigest,
+  meanScale,
+  partCount,
+  partRange,
+  type Kernels,
+} from '@cria/kernels';
+import {
+  initialParameters,
+  optimizerStep,
+  parameterLayout,
+  type Engine,
+  type ParameterLayout,
+} from '@cria/model';
+import { assert, present, systemClock } from '@cria/runtime';
+import type { SlotComputed, TrainingSettings, UpdateOrder } from './engine-messages.js';
+
+export class Trainer {
+  readonly #settings: TrainingSettings;
+  readonly #engine: Engine;
+  readonly #kernels: Kernels;
+  readonly #layout: ParameterLayout;
+  readonly #numParts: number;
+  #mean = new Float32Array(0);
+
+  constructor(settings: TrainingSettings, engine: Engine, kernels: Kernels) {
+    this.#settings = settings;
+    this.#engine = engine;
+    this.#kernels = kernels;
+    this.#layout = parameterLayout(settings.engine.config);
+    this.#numParts = partCount(this.#layout.paddedSize);
+  }
+
+  /** state[0]: parameters from the seed, moments zero. */
+  async makeState(): Promise<{ stateDigest: string }> {
+    const { state, engine, seed } = this.#settings;
+    initialParameters(engine.config, seed, state.params);
+    state.expAvg.fill(0);
+    state.expAvgSq.fill(0);
+    setPosition(state, 0);
+    return this.adoptState();
+  }
+
+  async adoptState(): Promise<{ stateDigest: string }> {
+    await this.#engine.setParameters(this.#settings.state.params);
+    return { stateDigest: this.stateDigest() };
+  }
+
+  /** Forward and backward of one slot; its rounded gradient is added to the accumulator. */
+  async slot({
+    tokens,
+    sequences,
+    clear,
+  }: {
+    tokens: Uint16Array;
+    sequences: number;
+    clear: boolean;
+  }): Promise<SlotComputed> {
+    const { state, gridBits } = this.#settings;
+    const beganMs = systemClock.monotonicMs();
+    if (clear) clearAccumulator(state.accumulator, 0, this.#layout.paddedSize);
+    const digests = new BigUint64Array(this.#numParts);
+    let flagged = false;
+    const { lossBits } = await this.#engine.runSlot(tokens, sequences, {
+      bucket: (offset, gradient) => {
+        const isFlagged = this.#kernels.accumulateGradient(
+          state.accumulator,
+          offset,
+          gradient,
+          gridBits,
+          digests,
+        );
+        flagged ||= isFlagged;
+      },
+    });
+    const computeMs = Math.round(systemClock.monotonicMs() - beganMs);
+    return { digests, flagged: flagged || !isFiniteBits(lossBits), lossBits, computeMs };
+  }
+
+  /** Digest of parameters and moments, 16 hex digits. */
+  stateDigest(): string {
+    const { params, expAvg, expAvgSq } = this.#settings.state;
+    const digest = (values: Float32Array): bigint => this.#kernels.digestWords(wordsOf(values), 0);
+    return hex(combineStateDigest(digest(params), digest(expAvg), digest(expAvgSq)));
+  }
+
+  /** state[step] becomes state[step + 1]. */
+  async update(order: UpdateOrder): Promise<{ stateDigest: string }> {
+    assert(order.parts.length === this.#numParts, 'a member updates every part');
+    this.rollForward(order);
+    await this.#engine.setParameters(this.#settings.state.params);
+    return { stateDigest: this.stateDigest() };
+  }
+
+  /** The same for some parts; the engine keeps its weights. */
+  rollForward(order: UpdateOrder): void {
+    const { state } = this.#settings;
+    order.parts.forEach((part, i) => {
+      beginPartApply(state, part);
+      if (order.use) this.#updatePart(order, part, present(order.packed[i], 'the packed part'));
+      endPartApply(state, part);
+    });
+  }
+
+  /** Mean loss of each sequence. */
+  evaluate({ tokens, sequences }: { tokens: Uint16Array; sequences: number }): Promise<Float32Array> {
+    return this.#engine.evaluate(tokens, sequences);
+  }
+
+  #updatePart(order: UpdateOrder, part: number, packed: Uint8Array): void {
+    const { state, optimizer, steps, slots, gridBits } = this.#settings;
+    const { from, to } = partRange(part, this.#layout.paddedSize);
+    if (this.#mean.length < to - from) this.#mean = new Float32Array(to - from);
+    const mean = this.#mean.subarray(0, to - from);
+    this.#kernels.unpackMean(packed, meanScale(gridBits, slots), mean);
+    const scalars = optimizerStep(optimizer, { step: order.step, steps, gradNorm: order.gradNorm });
+    for (const range of this.#rangesOf(from, to)) {
+      const gradient = mean.subarray(range.from - from, range.to - from);
+      this.#kernels.adamwUpdate(state, gradient, range.from, range.to, range.decay, scalars);
+    }
+  }
+
+  /** Runs of equal decay within [from, to). */
+  #rangesOf(from: number, to: number): Array<{ from: number; to: number; decay: boolean }> {
+    const ranges: Array<{ from: number; to: number; decay: boolean }> = [];
+    const { tensors, paddedSize } = this.#layout;
+    tensors.forEach((tensor, i) => {
+      const end = tensors[i + 1]?.offset ?? paddedSize;
+      const start = Math.max(from, tensor.offset);
+      const stop = Math.min(to, end);
+      if (start >= stop) return;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.decay === tensor.decay) last.to = stop;
+      else ranges.push({ from: start, to: stop, decay: tensor.decay });
+    });
+    return ranges;
+  }
+}
+
+function wordsOf(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+}
+
+function hex(digest: bigint): string {
+  return digest.toString(16).padStart(16, '0');
+}
+
+/** Exponent bits not all ones. */
+function isFiniteBits(bits: number): boolean {
+  return ((bits >>> 23) & 0xff) !== 0xff;
+}
