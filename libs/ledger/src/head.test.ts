@@ -89,29 +89,22 @@ describe('the head', () => {
     expect(choice.entries).toEqual(entries.slice(0, 20));
   });
 
-  it('never exceeds nor falls below the longest clean prefix, for any mix of copies', () => {
-    for (let seed = 0; seed < 200; seed++) {
+  it('is the longest run of steps of which some copy holds an intact entry, for any copies and damage', () => {
+    for (let seed = 0; seed < 300; seed++) {
       const rng = new Rng(seed, 77);
-      const copies: LedgerCopy[] = [];
-      let reach = 0;
-      for (let i = 0; i < 4; i++) {
+      const intact = new Set<number>();
+      const copies: LedgerCopy[] = Array.from({ length: 4 }, (_, i) => {
         const from = rng.below(3) === 0 ? rng.below(12) : 0;
-        const end = from + rng.below(31 - from);
-        copies.push(copy(`copy ${i}`, from, end));
-      }
-      for (let grew = true; grew;) {
-        grew = false;
-        for (const { entries: held } of copies) {
-          const from = held[0]?.math.step ?? Infinity;
-          if (from <= reach && from + held.length > reach) {
-            reach = from + held.length;
-            grew = true;
-          }
-        }
-      }
+        const end = from + 1 + rng.below(30 - from);
+        const bad = rng.below(2) === 0 ? from + rng.below(end - from) : -1;
+        for (let step = from; step < end; step++) if (step !== bad) intact.add(step);
+        return bad < 0 ? copy(`copy ${i}`, from, end) : damaged(`copy ${i}`, from, end, bad);
+      });
+      let reach = 0;
+      while (intact.has(reach)) reach++;
       const choice = head(longestVerified(copies, [genesis]));
       expect(choice.head.step).toBe(reach - 1);
-      expect(verifyChain(sampleStart, choice.entries)).toMatchObject({ ok: true, head: choice.head });
+      expect(choice.entries).toEqual(entries.slice(0, reach));
     }
   });
 });
@@ -151,6 +144,28 @@ describe('two stories of the same mathematics', () => {
     expect(choice.entries.filter((entry) => entry.ops.recovered).map((entry) => entry.math.step)).toEqual([
       12,
     ]);
+    expect(verifyChain(sampleStart, choice.entries).ok).toBe(true);
+  });
+});
+
+describe('a damaged story', () => {
+  const edited = (held: LedgerCopy, at: number): LedgerCopy => ({
+    ...held,
+    entries: held.entries.map((entry) =>
+      entry.math.step === at ? { ...entry, ops: { ...entry.ops, note: 'edited' } } : entry,
+    ),
+  });
+
+  it('is taken from a copy that has it whole, even one that is damaged elsewhere', () => {
+    const copies = [edited(copy('redis', 0, 20), 12), edited(copy('worker', 5, 13), 5)];
+    const choice = head(longestVerified(copies, [genesis]));
+    expect(choice.resealedFrom).toBeNull();
+    expect(choice.entries).toEqual(entries.slice(0, 20));
+  });
+
+  it('costs no mathematics when nobody has it whole', () => {
+    const choice = head(longestVerified([edited(copy('redis', 0, 20), 12)], [genesis]));
+    expect(choice).toMatchObject({ head: { step: 19, mathHash: entryAt(19).mathHash }, resealedFrom: 12 });
     expect(verifyChain(sampleStart, choice.entries).ok).toBe(true);
   });
 });

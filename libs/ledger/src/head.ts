@@ -5,7 +5,7 @@
 // Mathematics outranks the story: entries that follow by mathHash but not by opsHash (their holder
 // listened to two leaders around a loss) are kept and sealed anew as `recovered`.
 import { linkFault, mathFollows, pointAfter, seal, type ChainPoint } from './chain.js';
-import type { LedgerEntry, LedgerOps } from './entry.js';
+import type { LedgerEntry } from './entry.js';
 import { verifyChain } from './verify.js';
 
 /** One party's copy of the ledger or of its newest part, in order of steps. */
@@ -228,33 +228,52 @@ interface Tail {
   readonly resealedFrom: number | null;
 }
 
-/** What any copy holds beyond the best segment: behind a damaged entry, or of another story (see above). */
+/**
+ * What the copies hold beyond the best segment: behind damaged entries, or of another story (see
+ * above). An entry is sealed anew only where no copy holds one that follows as it is.
+ */
 function tailBeyond(best: Segment, copies: readonly LedgerCopy[]): Tail {
-  let longest: Tail = { source: best.source, entries: [], head: best.head, resealedFrom: null };
+  let tail: Tail = { source: best.source, entries: [], head: best.head, resealedFrom: null };
+  for (;;) {
+    const { head, resealedFrom } = tail;
+    const next =
+      longestRun(copies, (copy) => followingRun(head, copy)) ??
+      longestRun(copies, (copy) => resealedRun(head, copy, resealedFrom ?? head.step + 1));
+    if (next === null) return tail;
+    tail = {
+      ...next,
+      entries: [...tail.entries, ...next.entries],
+      resealedFrom: resealedFrom ?? next.resealedFrom,
+    };
+  }
+}
+
+function longestRun(copies: readonly LedgerCopy[], runOf: (copy: LedgerCopy) => Tail): Tail | null {
+  let longest: Tail | null = null;
   for (const copy of copies) {
-    const tail = followingEntries(best.head, copy);
-    if (tail.head.step > longest.head.step) longest = tail;
+    const run = runOf(copy);
+    if (run.entries.length > (longest?.entries.length ?? 0)) longest = run;
   }
   return longest;
 }
 
-function followingEntries(from: ChainPoint, copy: LedgerCopy): Tail {
-  const entries: LedgerEntry[] = [];
-  let head = from;
-  let resealedFrom: number | null = null;
-  for (const entry of copy.entries) {
-    if (entry.math.step <= head.step) continue;
-    if (!mathFollows(head, entry)) break;
-    const isClean = resealedFrom === null && linkFault(head, entry) === null;
-    if (!isClean) resealedFrom ??= entry.math.step;
-    const sealed = isClean ? entry : seal(head, entry.math, opsAfterLoss(entry, resealedFrom));
-    entries.push(sealed);
-    head = pointAfter(sealed);
-  }
-  return { source: copy.source, entries, head, resealedFrom };
+function followingRun(from: ChainPoint, { source, entries }: LedgerCopy): Tail {
+  const beyond = entries.filter((entry) => entry.math.step > from.step);
+  const { head } = verifyChain(from, beyond);
+  return { source, entries: beyond.slice(0, head.step - from.step), head, resealedFrom: null };
 }
 
-/** The first entry sealed anew says so; the ones behind it follow it as usual. */
-function opsAfterLoss({ math, ops }: LedgerEntry, resealedFrom: number | null): LedgerOps {
-  return math.step === resealedFrom ? { ...ops, recovered: true } : ops;
+/** Entries whose mathematics follows, in a new ops chain; the one of step `recoveredAt` says so. */
+function resealedRun(from: ChainPoint, { source, entries }: LedgerCopy, recoveredAt: number): Tail {
+  const resealed: LedgerEntry[] = [];
+  let head = from;
+  for (const entry of entries) {
+    if (entry.math.step <= head.step) continue;
+    if (!mathFollows(head, entry)) break;
+    const isFirst = entry.math.step === recoveredAt;
+    const sealed = seal(head, entry.math, isFirst ? { ...entry.ops, recovered: true } : entry.ops);
+    resealed.push(sealed);
+    head = pointAfter(sealed);
+  }
+  return { source, entries: resealed, head, resealedFrom: recoveredAt };
 }
