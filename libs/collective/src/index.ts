@@ -43,3 +43,5 @@ export type { PartHeader } from './wire/part-header.js';
 export { plainPeerClient, plainPeerServer } from './wire/peer-endpoints.js';
 export { stateDigestOfParts, statePartFacts } from './state/state-parts.js';
 export type { StatePartFacts } from './state/state-parts.js';
+export { benchExchange } from './bench/bench-exchange.js';
+export type { BenchExchangeOptions, BenchExchangeResult } from './bench/bench-exchange.js';

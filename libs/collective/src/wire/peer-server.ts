@@ -189,7 +189,8 @@ class FrameWriter {
   async write(kind: FrameKind, payload: Uint8Array, offset: number, isLast: boolean): Promise<void> {
     if (this.#signal.aborted) throw this.#signal.reason;
     const frame = encodeFrame({ kind, isLast, offset, payload }, this.#options.kernels.crc32c);
-    await this.#options.tap?.(frame, this.#call.request);
+    const tapped = this.#options.tap?.(frame, this.#call.request);
+    if (tapped !== undefined) await Promise.race([tapped, this.#aborted]);
     if (this.#signal.aborted) throw this.#signal.reason;
     const taken = new Promise<void>((resolve) => this.#call.write(frame, () => resolve()));
     this.#inFlight.push(taken);
