@@ -91,8 +91,3 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
 export function optionWithEnv(flags: string, description: string, variable: string): Option {
   return new Option(flags, description).env(variable);
 }
-
-/** Collects a repeatable option. */
-export function collect(text: string, before: readonly string[]): string[] {
-  return [...before, text];
-}

@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process';
 import { CriaError, ERROR_ACTIONS, type ErrorCode } from '@cria/runtime';
 import { CRIA_SCRIPT } from '../places.js';
+import { describeExit } from '../decide/supervise.js';
 import { childEnvironment } from '../up/child.js';
+import { lastWords } from '../up/last-words.js';
 
 /** What `cria worker --probe --json` prints. */
 export interface EngineProbe {
@@ -32,7 +34,11 @@ export async function askWorker(request: ProbeRequest, signal?: AbortSignal): Pr
   const answer = parseObject(stdout);
   if (code === 0 && answer !== null && 'fingerprint' in answer) return answer as EngineProbe;
   throw (
-    errorOf(answer) ?? new CriaError('CHILD_FAILED', `the engine's self-test failed: ${lastLine(stderr)}`)
+    errorOf(answer) ??
+    new CriaError(
+      'CHILD_FAILED',
+      `the engine's self-test failed: ${lastWords(stderr).sentence || describeExit({ code, signal: null })}`,
+    )
   );
 }
 
@@ -68,8 +74,4 @@ function errorOf(answer: object | null): CriaError | null {
   if (answer === null || !('error' in answer)) return null;
   const { code, message } = answer.error as { code: string; message: string };
   return new CriaError(code in ERROR_ACTIONS ? (code as ErrorCode) : 'CHILD_FAILED', message);
-}
-
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
 }

@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseOverride, parseRunConfig, type Override, type RunConfig } from '@cria/protocol';
 import { CriaError, systemCode } from '@cria/runtime';
-import { Option, type Command } from 'commander';
-import { collect, optionWithEnv } from '../command.js';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { optionWithEnv } from '../command.js';
 import { ROOT } from '../places.js';
 
 export interface ConfigFlags {
   readonly config?: string;
-  readonly set: readonly string[];
+  readonly set: readonly Override[];
 }
 
 /** Adds `--config` and `--set` to a command. */
@@ -27,9 +27,17 @@ export function addConfigOptions(command: Command): Command {
         '--set <path=value>',
         'override one field of the configuration (repeatable; also CRIA_SET, separated by ";")',
       )
-        .argParser(collect)
+        .argParser(collectOverride)
         .default([], 'none'),
     );
+}
+
+function collectOverride(text: string, before: readonly Override[]): Override[] {
+  try {
+    return [...before, parseOverride(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(CriaError.from(error).message);
+  }
 }
 
 /** Path of the configuration that `--config` means: a file, or the name of one under configs/. */
@@ -55,7 +63,7 @@ export function loadConfig(options: {
   const all = [
     ...fromEnvironment.map((text) => parseOverride(text.trim(), 'CRIA_SET')),
     ...overrides,
-    ...flags.set.map((text) => parseOverride(text)),
+    ...flags.set,
   ];
   return withAbsolutePaths(parseRunConfig(readConfigFile(file), file, all));
 }

@@ -1,32 +1,40 @@
 // The directory of a run: which one, and that it can be written.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CriaError, systemCode } from '@cria/runtime';
 import { CONFIG_FILE } from './run-config-file.js';
 
+/** A run's first files need more than this; a disk that cannot hold it is full. */
+const PROBE_BYTES = 64 * 1024;
+
 /**
- * The directory for a run, made and proven writable.
+ * The directory for a run; nothing is made yet.
  *
  * @param options.out as named by a person; null = `runs/<run>`, then `-2`, `-3`, ...
  * @throws CriaError RUN_EXISTS when a named one exists and `resume` is false; RUN_NOT_FOUND when there is nothing
- *   to resume; USAGE when it cannot be written
+ *   to resume
  */
-export function claimOutDir(options: { out: string | null; run: string; resume: boolean }): string {
+export function chooseOutDir(options: { out: string | null; run: string; resume: boolean }): string {
   const { out, run, resume } = options;
-  if (resume) {
-    const folder = outDirOfResume(out, run);
-    proveWritable(folder);
-    return folder;
-  }
+  if (resume) return outDirOfResume(out, run);
   const folder = resolve(out ?? nextOutDir(run));
-  if (out !== null && existsSync(folder) && readdirOf(folder).length > 0) {
-    throw new CriaError(
-      'RUN_EXISTS',
-      `${folder} exists: add --resume to continue the run in it, or name another directory with --out`,
-    );
+  if (out === null || !existsSync(folder) || readdirOf(folder).length === 0) return folder;
+  throw new CriaError(
+    'RUN_EXISTS',
+    `${folder} exists: add --resume to continue the run in it, or name another directory with --out`,
+  );
+}
+
+/** Makes the directory and writes something into it. Throws USAGE or STORAGE_FAILED with the remedy. */
+export function makeOutDir(folder: string): void {
+  const probe = join(folder, `.write-test-${process.pid}`);
+  try {
+    mkdirSync(join(folder, 'logs'), { recursive: true });
+    writeFileSync(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
+    rmSync(probe);
+  } catch (error) {
+    throw cannotWrite(folder, error);
   }
-  proveWritable(folder);
-  return folder;
 }
 
 /** The directory to resume: as named, else the newest of the run's name. Throws RUN_NOT_FOUND. */
@@ -62,17 +70,6 @@ function newestOutDir(run: string): string {
 function readdirOf(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch (error) {
-    throw cannotWrite(folder, error);
-  }
-}
-
-function proveWritable(folder: string): void {
-  const probe = join(folder, `.write-test-${process.pid}`);
-  try {
-    mkdirSync(join(folder, 'logs'), { recursive: true });
-    writeFileSync(probe, `${basename(folder)}\n`, { flush: true });
-    rmSync(probe);
   } catch (error) {
     throw cannotWrite(folder, error);
   }

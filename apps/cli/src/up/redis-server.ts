@@ -1,7 +1,8 @@
 // The redis-server of a run, as a child like the others.
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { connectRedis, startLocalRedis } from '@cria/queue';
-import type { Clock, Log } from '@cria/runtime';
+import { CriaError, type Clock, type Log } from '@cria/runtime';
 import type { Child } from './child.js';
 
 /** Starts the run's own redis-server; its append-only file is in `<out>/redis`. */
@@ -22,6 +23,15 @@ export async function startRedisChild(options: {
     closed: redis.closed.then(({ exitCode, signal }) => ({ code: exitCode, signal })),
     stop: (graceMs) => redis.stop({ graceMs }),
   };
+}
+
+/** Whether there is a redis-server to start, asked before anything is written. Throws ENVIRONMENT_MISSING. */
+export function expectRedisServer(): void {
+  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error === undefined) return;
+  throw new CriaError(
+    'ENVIRONMENT_MISSING',
+    'redis-server is not installed: run `npx cria setup` (or `apt-get install redis-server`), or name a running Redis with REDIS_URL',
+  );
 }
 
 /** Connects once to a Redis that somebody else runs, so that a wrong REDIS_URL is found first. */
