@@ -31,14 +31,19 @@ export class StateKeeper {
     if (parts.length === 0) this.#onPulled(position);
   }
 
-  /** Copies what of the stripe was neither pulled nor copied; to be called before a step is applied. */
+  /**
+   * Copies what of the stripe was neither pulled nor copied; to be called before a step is applied. A part that is
+   * past the position already cannot be kept: whoever pulls it sees the other position and orders the stripe again.
+   */
   secure(): void {
     if (this.#stripe === null) return;
-    for (const [part, copy] of this.#stripe.waiting) {
+    const { position, waiting } = this.#stripe;
+    for (const [part, copy] of waiting) {
       if (copy !== null) continue;
       const read = readPartStable(this.#state, part);
-      assert(read?.position === this.#stripe.position, `part ${part} is copied before it is overwritten`);
-      this.#stripe.waiting.set(part, read);
+      assert(read !== null, `part ${part} is copied before the step is applied`);
+      if (read.position === position) waiting.set(part, read);
+      else waiting.delete(part);
     }
   }
 

@@ -125,6 +125,17 @@ describe('a checkpoint stripe', () => {
     ]);
   });
 
+  it('leaves out a part that has gone on already: its puller sees the other position', async () => {
+    const [member] = (await startMembers(1)) as [TestMember];
+    setPosition(member.state, 2);
+    apply(member.state, 1);
+    await member.thread.preserve(2, [0, 1]);
+    await member.thread.secureStripe();
+    for (let part = 0; part < PARTS; part++) apply(member.state, part);
+    const positions = (await pullAsCoordinator(member, 2, [0, 1])).map(([, position]) => position);
+    expect(positions).toEqual([2, 4]);
+  });
+
   it('is given up on request', async () => {
     const [member] = (await startMembers(1)) as [TestMember];
     setPosition(member.state, 2);

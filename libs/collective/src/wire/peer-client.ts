@@ -12,6 +12,8 @@ import { CHANNEL_OPTIONS, PEER_SERVICE, TOKEN_KEY } from './peer-service.js';
 
 const RETRY_MS = 20;
 const SLOWEST_RETRY_MS = 200;
+/** Connections kept; the one unused for longest is closed for another. More than any exchange has members. */
+const CONNECTIONS = 64;
 
 export interface PeerClientOptions {
   readonly kernels: Kernels;
@@ -92,9 +94,14 @@ export class PeerClient {
 
   #client(address: string): FetchClient {
     const known = this.#clients.get(address);
-    if (known !== undefined) return known;
-    const client = new FetchClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-    this.#clients.set(address, client);
+    const client = known ?? new FetchClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#clients.delete(address);
+    this.#clients.set(address, client); // last in the map's order: most recently used
+    const [oldest] = this.#clients.keys();
+    if (this.#clients.size > CONNECTIONS && oldest !== undefined) {
+      this.#clients.get(oldest)?.close();
+      this.#clients.delete(oldest);
+    }
     return client;
   }
 
