@@ -31,7 +31,7 @@ import { formatTrainerState, type TrainerState } from './trainer-state.js';
 export const DEFAULT_MAX_FILE_BYTES = 5_000_000_000;
 
 /** Ledger lines that are written at a time. */
-const LEDGER_BATCH_LINES = 1024;
+const LEDGER_BATCH_LINES = 256;
 
 /** A small file that is stored as it is. */
 export interface NamedBytes {

@@ -29,10 +29,12 @@ export type {
 } from './checkpoint-writer.js';
 export { CheckpointReader } from './checkpoint-reader.js';
 export type { OpenCheckpointOptions } from './checkpoint-reader.js';
-export { readManifest, verifyCheckpoint } from './verify.js';
+export { readManifest, readWhole, verifyCheckpoint } from './verify.js';
 export type { Verification, VerifyOptions } from './verify.js';
 export { newestVerified, pruneCheckpoints, requireVerified } from './retention.js';
 export type { NewestVerified, Pruned, PruneOptions, RejectedCheckpoint } from './retention.js';
 export { HuggingFaceModel, modelFingerprint } from './hugging-face-model.js';
 export { checkpointStoreConformance } from './store/store-conformance.js';
 export type { ConformanceCase } from './store/store-conformance.js';
+export { exportHuggingFace } from './export-hugging-face.js';
+export type { ExportOptions } from './export-hugging-face.js';

@@ -65,7 +65,7 @@ async function hashFile(
   { signal, onProgress, progress }: HashOptions & { progress: { doneBytes: number } },
 ): Promise<number> {
   try {
-    const buffer = new Uint8Array(CHUNK_BYTES);
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, file.sizeBytes));
     for (let position = 0; position < file.sizeBytes;) {
       signal?.throwIfAborted();
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, file.sizeBytes - position));

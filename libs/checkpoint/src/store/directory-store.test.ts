@@ -101,3 +101,17 @@ describe('a directory store', () => {
     await expect(store.stage(1, 'c1')).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
   });
 });
+
+describe('the path of a checkpoint', () => {
+  it('gives store and step', () => {
+    const { store, step } = DirectoryStore.locate('runs/quickstart/checkpoints/step-00000200/');
+    expect(step).toBe(200);
+    expect(store.location).toMatch(/runs\/quickstart\/checkpoints$/);
+  });
+
+  it('is refused when it is something else', () => {
+    for (const path of ['runs/quickstart', 'step-200', 'step-00000200.writing-c1']) {
+      expect(() => DirectoryStore.locate(path)).toThrow(/is not a checkpoint/);
+    }
+  });
+});

@@ -3,7 +3,7 @@
 // system refuses to rename onto a directory that is not empty, so the rename is both the moment at
 // which the checkpoint begins to exist and "put if absent". A writer that sleeps and wakes up finds
 // its directory gone, or the name taken; it can never change a file under a published manifest.
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { assert, CriaError, systemCode } from '@cria/runtime';
 import { checkpointName, MANIFEST_FILE, parseCheckpointName } from '../checkpoint-name.js';
 import type {
@@ -33,6 +33,23 @@ export class DirectoryStore implements CheckpointStore {
   constructor(path: string, fileSystem: FileSystem = nodeFileSystem) {
     this.location = path;
     this.#fs = fileSystem;
+  }
+
+  /**
+   * The store and step of a checkpoint's own path, such as runs/quickstart/checkpoints/step-00000200.
+   *
+   * @throws CriaError USAGE when the last part of the path is not a checkpoint's name
+   */
+  static locate(checkpointPath: string): { readonly store: DirectoryStore; readonly step: number } {
+    const path = resolve(checkpointPath);
+    const parsed = parseCheckpointName(basename(path));
+    if (parsed === null || parsed.suffix !== '') {
+      throw new CriaError(
+        'USAGE',
+        `${checkpointPath} is not a checkpoint; name a directory such as .../step-00000200`,
+      );
+    }
+    return { store: new DirectoryStore(dirname(path)), step: parsed.step };
   }
 
   async list(): Promise<readonly StoredCheckpoint[]> {
