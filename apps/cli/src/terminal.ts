@@ -1,4 +1,5 @@
 // Where a command's words go: its result on stdout, everything else where it does not disturb the result.
+import { systemClock, type Clock } from '@cria/runtime';
 
 export interface Terminal {
   readonly json: boolean;
@@ -8,7 +9,7 @@ export interface Terminal {
   line(text: string): void;
   /** The command's result: the one JSON object under `--json`, else the text. */
   result(value: object, text: string): void;
-  /** A progress bar on a terminal, plain lines (at most one per tenth) elsewhere. */
+  /** A progress bar on a terminal, now and then a plain line elsewhere. */
   progress(what: string): Progress;
 }
 
@@ -26,13 +27,16 @@ export function createTerminal(options: { json: boolean }): Terminal {
     stream,
     line: (text) => void stream.write(`${text}\n`),
     result: (value, text) => {
-      process.stdout.write(json ? `${JSON.stringify(value)}\n` : text.endsWith('\n') ? text : `${text}\n`);
+      process.stdout.write(
+        json ? `${JSON.stringify(value)}\n` : text === '' || text.endsWith('\n') ? text : `${text}\n`,
+      );
     },
-    progress: (what) => (stream.isTTY ? bar(stream, what) : plainLines(stream, what)),
+    progress: (what) => (stream.isTTY ? bar(stream, what) : plainLines(stream, what, systemClock)),
   };
 }
 
 const BAR_COLUMNS = 30;
+const PLAIN_LINE_MS = 2000;
 
 function bar(stream: NodeJS.WriteStream, what: string): Progress {
   let shown = '';
@@ -53,13 +57,15 @@ function drawBar(done: number, total: number | null): string {
   return `[${'#'.repeat(full)}${'.'.repeat(BAR_COLUMNS - full)}] ${Math.floor(share * 100)} %`;
 }
 
-function plainLines(stream: NodeJS.WriteStream, what: string): Progress {
-  let saidTenths = 0;
+/** Short work says nothing; long work, at most a line every two seconds. */
+function plainLines(stream: NodeJS.WriteStream, what: string, clock: Clock): Progress {
+  let saidMs = clock.monotonicMs();
   return {
     update(done, total) {
-      const tenths = total === null || total === 0 ? 0 : Math.floor((done / total) * 10);
-      if (tenths > saidTenths) stream.write(`${what}: ${tenths * 10} %\n`);
-      saidTenths = Math.max(saidTenths, tenths);
+      const nowMs = clock.monotonicMs();
+      if (nowMs - saidMs < PLAIN_LINE_MS || total === null || total === 0) return;
+      stream.write(`${what}: ${Math.floor((done / total) * 100)} %\n`);
+      saidMs = nowMs;
     },
     end: () => undefined,
   };

@@ -59,11 +59,9 @@ function runIn(outDir: string, token: string | undefined): RunHandle {
     throw new CriaError('RUN_NOT_FOUND', `${resolve(outDir)} holds no run.json: no run was started there`);
   }
   if (!isAlive(file)) {
-    const how = file.phase === 'running' || file.phase === 'paused' ? 'is not running' : `has ${file.phase}`;
-    throw new CriaError(
-      'RUN_NOT_FOUND',
-      `the run in ${resolve(outDir)} ${how}: \`cria up --out ${outDir} --resume\` continues it`,
-    );
+    const how = file.phase === 'finished' ? 'has finished' : 'is not running';
+    const remedy = file.phase === 'finished' ? '' : `: \`cria up --out ${outDir} --resume\` continues it`;
+    throw new CriaError('RUN_NOT_FOUND', `the run in ${resolve(outDir)} ${how}${remedy}`);
   }
   return {
     bases: file.coordinators.map(({ httpAddress }) => baseOf(httpAddress)),
