@@ -54,7 +54,7 @@ export class StateKeeper {
 
   /**
    * What to say to a request for a part of the state: its kept copy when that has the wanted position, otherwise the
-   * live part, at whatever position it is.
+   * live part, at that position or a later one.
    */
   answer(part: number, wantedPosition: number): PartAnswer {
     if (part >= partCount(this.#state.params.length)) {
@@ -63,6 +63,9 @@ export class StateKeeper {
     const stripe = this.#stripe?.position === wantedPosition ? this.#stripe : null;
     const read = stripe?.waiting.get(part) ?? readPartStable(this.#state, part);
     if (read === null) return { kind: 'not-yet', reason: `part ${part} is being applied` };
+    // Donors are about to get there: what is behind would only have to be pulled again.
+    if (read.position < wantedPosition)
+      return { kind: 'not-yet', reason: `part ${part} is at ${read.position}` };
     const isOfStripe = stripe !== null && stripe.waiting.has(part) && read.position === wantedPosition;
     return {
       kind: 'part',
