@@ -5,7 +5,7 @@ import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { FetchRequest } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
 import type { Clock } from '@cria/runtime';
-import { CriaError, sleep } from '@cria/runtime';
+import { CriaError } from '@cria/runtime';
 import type { FrameKind } from './frame.js';
 import { encodeFrame, FRAME_HEADER_BYTES } from './frame.js';
 import type { PartStatus } from './part-header.js';
@@ -212,19 +212,22 @@ class FrameWriter {
 }
 
 /** Waits until something changed, but no longer than `patienceMs`; rejects when the signal aborts. */
-async function waitForChange(
+function waitForChange(
   changed: Promise<void>,
-  options: { clock: Clock; patienceMs: number; signal: AbortSignal },
+  { clock, patienceMs, signal }: { clock: Clock; patienceMs: number; signal: AbortSignal },
 ): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const timeout = sleep(options.clock, options.patienceMs, signal);
-  try {
-    await Promise.race([changed, timeout]);
-  } finally {
-    stop.abort();
-    timeout.catch(() => undefined);
-  }
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onAbort = (): void => settle(() => reject(signal.reason));
+    const timer = clock.timer(patienceMs, () => settle(resolve));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    void changed.then(() => settle(resolve));
+  });
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
