@@ -4,7 +4,7 @@
 // which the checkpoint begins to exist and "put if absent". A writer that sleeps and wakes up finds
 // its directory gone, or the name taken; it can never change a file under a published manifest.
 import { basename, dirname, join, resolve } from 'node:path';
-import { assert, CriaError, systemCode } from '@cria/runtime';
+import { assert, CriaError, randomId, systemCode } from '@cria/runtime';
 import { checkpointName, MANIFEST_FILE, parseCheckpointName } from '../checkpoint-name.js';
 import type {
   CheckpointStore,
@@ -126,7 +126,7 @@ export class DirectoryStore implements CheckpointStore {
 
   async claim(runId: string): Promise<void> {
     const path = this.#path(OWNER_FILE);
-    const draft = `${path}.${runId}`;
+    const draft = `${path}.${randomId()}`;
     await this.#attempt(`cannot claim ${this.location}`, async () => {
       await this.#fs.mkdir(this.location, { recursive: true });
       await this.#fs.writeFile(draft, `${JSON.stringify({ version: 1, runId })}\n`, { flush: true });

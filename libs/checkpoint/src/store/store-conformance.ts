@@ -173,6 +173,13 @@ const keeping: ConformanceCase[] = [
     },
   },
   {
+    claim: 'lets all coordinators of a run claim it at the same moment',
+    check: async (store) => {
+      await Promise.all(Array.from({ length: 8 }, () => store.claim('run-a')));
+      strictEqual(await store.owner(), 'run-a');
+    },
+  },
+  {
     claim: 'belongs to one of two runs that claim it at the same moment',
     check: async (store) => {
       const claims = await Promise.allSettled([store.claim('run-a'), store.claim('run-b')]);
