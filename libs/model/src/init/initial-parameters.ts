@@ -14,7 +14,7 @@ const RESIDUAL_OUTPUTS = ['self_attn.o_proj.weight', 'mlp.down_proj.weight'] as 
 
 /**
  * Initial parameters: norm weights 1, all others N(0, initStd), outputs into the residual stream
- * N(0, initStd / sqrt(2 * layers)); padding 0. About 30 ns per element.
+ * N(0, initStd / sqrt(2 * layers)); padding 0. About 40 ns per element.
  *
  * @param seed unsigned 32-bit
  * @param target where to write, of the layout's paddedSize and zero where padding is; made when left out
