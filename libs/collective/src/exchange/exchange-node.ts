@@ -1,5 +1,6 @@
 // One process's side of all exchanges: its server, its client, and the Exchange under way. Runs in the exchange
 // thread (thread/), and without one in tests.
+import { setMaxListeners } from 'node:events';
 import { Content } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
 import { partCount } from '@cria/kernels';
@@ -165,6 +166,7 @@ export class ExchangeNode {
   pullState(order: StatePullOrder, signal: AbortSignal): Promise<ArrivedPart[]> {
     const { settings, kernels } = this.#configured();
     const either = AbortSignal.any([signal, this.#stopping.signal]);
+    setMaxListeners(0, either); // one for every part under way
     return pullState(order, { client: this.#client, kernels, settings, signal: either });
   }
 

@@ -1,4 +1,5 @@
 // One Exchange from this member's side: reduce the parts it owns, copy all others, check the whole.
+import { setMaxListeners } from 'node:events';
 import { Content } from '@cria/protocol';
 import type { Endpoint, FetchRequest } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
@@ -55,6 +56,7 @@ export class ExchangeRun {
     this.#context = context;
     this.#superseded = signal;
     this.#signal = AbortSignal.any([signal, this.#end.signal]);
+    setMaxListeners(0, this.#signal); // one for every pull under way
     const length = context.settings.state.params.length;
     this.#parts = partCount(length);
     this.#squares = new Float64Array(Math.ceil(length / SQUARE_CHUNK_SIZE));

@@ -71,9 +71,9 @@ export class NodeSource implements PartSource {
     if (newest === null || isNewer(asked, newest.order)) return notYet('that attempt is not known here yet');
     const { term, attempt, step } = newest.order;
     if (!isSameExchange(asked, newest.order)) {
-      return refused(`the newest exchange is term ${term.number} of ${term.leader}, attempt ${attempt}`);
+      return stale(`the newest exchange is term ${term.number} of ${term.leader}, attempt ${attempt}`);
     }
-    if (request.step !== step) return refused(`attempt ${attempt} is about step ${step}`);
+    if (request.step !== step) return stale(`attempt ${attempt} is about step ${step}`);
     return answer(newest.order);
   }
 }
@@ -83,9 +83,9 @@ function accumulatorPart(served: Served, order: ExchangeOrder, part: number): Pa
   const parts = partCount(settings.state.params.length);
   const set = order.sets.find(({ worker }) => worker === settings.workerId)?.slots;
   if (set === undefined || order.shadow || part > parts) return refused('there is no such part here');
-  if (newest?.servesAccumulator !== true) return refused('the accumulator has changed since');
+  if (newest?.servesAccumulator !== true) return stale('the accumulator has changed since');
   const foreign = registry.step === order.step ? registry.foreign(set) : [];
-  if (foreign.length > 0) return refused(`slots ${foreign.join(', ')} are in it that are not in its set`);
+  if (foreign.length > 0) return stale(`slots ${foreign.join(', ')} are in it that are not in its set`);
   if (!registry.isReady(order.step, set, part)) return { kind: 'wait' };
   const common = { kind: 'part', position: order.step, slots: set } as const;
   if (part < parts) {
@@ -96,7 +96,8 @@ function accumulatorPart(served: Served, order: ExchangeOrder, part: number): Pa
   return { ...common, bytes, digest: served.kernels.digestWords(new Uint32Array(bytes.buffer), 0) };
 }
 
-function reducedPart({ reduced }: Served, request: FetchRequest): PartAnswer {
+function reducedPart({ reduced, settings }: Served, request: FetchRequest): PartAnswer {
+  if (request.part > partCount(settings.state.params.length)) return refused('there is no such part');
   const part = reduced.get(request.step, request.part);
   if (part === null) return { kind: 'wait' };
   return { kind: 'part', bytes: part.bytes, digest: part.digest, position: request.step, slots: [] };
@@ -105,8 +106,9 @@ function reducedPart({ reduced }: Served, request: FetchRequest): PartAnswer {
 function isStale({ newest }: Served, { term }: FetchRequest): PartAnswer | null {
   const known = newest?.order.term;
   if (term === undefined || known === undefined || term.number >= known.number) return null;
-  return refused(`term ${term.number} is over: ${known.leader} leads in term ${known.number}`);
+  return stale(`term ${term.number} is over: ${known.leader} leads in term ${known.number}`);
 }
 
 const refused = (reason: string): PartAnswer => ({ kind: 'refused', reason });
+const stale = (reason: string): PartAnswer => ({ kind: 'stale', reason });
 const notYet = (reason: string): PartAnswer => ({ kind: 'not-yet', reason });

@@ -1,6 +1,6 @@
 // The payload of a stream's header frame, little-endian:
 //
-//   byte  0  u8   status: 1 ok, 2 not yet, 3 refused
+//   byte  0  u8   status: 1 ok, 2 not yet, 3 refused, 4 stale
 //   byte  1  u8   content, as in FetchRequest
 //   byte  2  u16  byte length of the reason
 //   byte  4  u32  part
@@ -9,10 +9,10 @@
 //   byte 16  u64  bytes of the whole part
 //   byte 24  u64  L of the part: packed values (ACC, REDUCED), words (report), parameters and moments (STATE)
 //   byte 32       slots that are in it, u32 each (ACC)
-//            then the reason, UTF-8 (not yet, refused)
+//            then the reason, UTF-8 (not yet, refused, stale)
 import { CriaError } from '@cria/runtime';
 
-export const STATUS = { ok: 1, 'not-yet': 2, refused: 3 } as const;
+export const STATUS = { ok: 1, 'not-yet': 2, refused: 3, stale: 4 } as const;
 export type PartStatus = keyof typeof STATUS;
 
 export interface PartHeader {

@@ -45,7 +45,7 @@ export class PartReceiver {
   /**
    * Takes the next frame of a stream.
    *
-   * @throws PEER_DAMAGED, naming the sender; TERM_STALE when the sender refuses
+   * @throws PEER_DAMAGED, naming the sender; TERM_STALE or PROTOCOL_VIOLATION when it has no such part to give
    */
   take(raw: Buffer): Received {
     try {
@@ -71,7 +71,8 @@ export class PartReceiver {
       throw damaged(`the answer is content ${header.content}, part ${header.part}`);
     }
     if (header.status === 'not-yet') return { kind: 'not-yet', reason: header.reason };
-    if (header.status === 'refused') throw new CriaError('TERM_STALE', `refused: ${header.reason}`);
+    if (header.status === 'stale') throw new CriaError('TERM_STALE', header.reason);
+    if (header.status === 'refused') throw new CriaError('PROTOCOL_VIOLATION', `refused: ${header.reason}`);
     if (this.#header === null || !isSamePart(this.#header, header)) this.#begin(header);
     return this.#offset === header.totalBytes ? this.#complete() : null;
   }

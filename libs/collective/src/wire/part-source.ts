@@ -19,8 +19,10 @@ export type PartAnswer =
   | { readonly kind: 'wait' }
   /** Not known here yet: the caller asks again soon. */
   | { readonly kind: 'not-yet'; readonly reason: string }
-  /** Never: another run, process, term or attempt. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  /** Never: another run or process, or no such part. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** No more: the term or attempt is over. Nobody's fault; the caller's leader will say how it goes on. */
+  | { readonly kind: 'stale'; readonly reason: string };
 
 export interface PartSource {
   answer(request: FetchRequest): PartAnswer;

@@ -67,7 +67,9 @@ export class PeerClient {
    *
    * @throws PEER_UNREACHABLE after `stallMs` without a frame
    * @throws PEER_DAMAGED when a frame, the header or a length is wrong; the context names the peer
-   * @throws TERM_STALE when the peer refuses the request; the message says why
+   * @throws TERM_STALE when the request's term or attempt is over
+   * @throws PROTOCOL_VIOLATION when the peer refuses: another run or process, no such part
+   * @throws CONFIG_INVALID when the token is not the peer's
    * @throws the signal's reason when it aborts
    */
   async pullPart(request: FetchRequest, options: PullOptions): Promise<PulledPart> {
@@ -153,7 +155,9 @@ function endOf(
   reject: (error: unknown) => void,
 ): void {
   if (error.code !== status.UNAUTHENTICATED) return resolve({ kind: 'broken', reason: error.details });
-  reject(new CriaError('TERM_STALE', `${address} refuses us: ${error.details}`, { context: { address } }));
+  reject(
+    new CriaError('CONFIG_INVALID', `${address} refuses us: ${error.details}`, { context: { address } }),
+  );
 }
 
 function unreachablePeer(

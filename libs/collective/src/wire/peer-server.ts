@@ -137,7 +137,9 @@ export class PeerServer {
       const changed = source.changed();
       const answer = source.answer(call.request);
       if (answer.kind === 'part') return this.#send(writer, call.request, answer);
-      if (answer.kind === 'refused') return writer.status(call.request, 'refused', answer.reason);
+      if (answer.kind === 'refused' || answer.kind === 'stale') {
+        return writer.status(call.request, answer.kind, answer.reason);
+      }
       const nowMs = clock.monotonicMs();
       if (answer.kind === 'not-yet' && nowMs - startMs >= HOLD_MS) {
         return writer.status(call.request, 'not-yet', answer.reason);

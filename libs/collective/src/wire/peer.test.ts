@@ -121,8 +121,10 @@ describe('pulling a part', () => {
 
   it('fails with the reason when it is refused', async () => {
     const { pull } = await start(() => ({ kind: 'refused', reason: 'this is run x' }));
-    await expect(pull()).rejects.toSatisfy(hasCode('TERM_STALE'));
+    await expect(pull()).rejects.toSatisfy(hasCode('PROTOCOL_VIOLATION'));
     await expect(pull()).rejects.toThrow(/this is run x/);
+    const late = await start(() => ({ kind: 'stale', reason: 'attempt 3 is over' }));
+    await expect(late.pull()).rejects.toSatisfy(hasCode('TERM_STALE'));
   });
 
   it('takes no memory for more than is possible', async () => {
@@ -145,7 +147,7 @@ describe('pulling a part', () => {
 
   it('wants the token where there is one', async () => {
     const { pull } = await start(() => PART, { token: 'secret' });
-    await expect(pull()).rejects.toThrow(/token/);
+    await expect(pull()).rejects.toSatisfy(hasCode('CONFIG_INVALID'));
     await expect(pull({ token: 'guess' })).rejects.toThrow(/token/);
     expect((await pull({ token: 'secret' })).length).toBe(BYTES.length);
   });

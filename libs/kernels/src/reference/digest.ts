@@ -5,6 +5,7 @@
 // JavaScript has no fast 64-bit integers. A block's sum S = sum w_j * q_j is found from three cheap ones: its low 32
 // bits exactly (Math.imul wraps), the high halves of the weights times q exactly mod 2^32, and T = sum low(w_j) * q_j
 // in doubles with an error far below 2^31, which is enough: T's low 32 bits are known, so rounding gives the rest.
+import { assert } from '@cria/runtime';
 import { BLOCK_SIZE } from '../grid.js';
 import { weightHigh, weightLow, WEIGHTS_HIGH, WEIGHTS_LOW, WEIGHTS_LOW_F64 } from './weights.js';
 
@@ -97,6 +98,7 @@ export function digestDoubles(
 
 /** `Kernels.digestWords`: a word counts as an integer from 0 to 2^32 - 1. */
 export function digestWords(words: Uint32Array, flatOffset: number): bigint {
+  assert(flatOffset % BLOCK === 0, 'words begin at a block');
   const digest = new LinearDigest();
   for (let at = 0; at < words.length; at += BLOCK) {
     const count = Math.min(BLOCK, words.length - at);

@@ -22,6 +22,7 @@ const narrowed = new Int32Array(BLOCK);
 /** `Kernels.packPart`. */
 export function packPart(acc: Accumulator, from: number, to: number, shared = false): Uint8Array {
   assert(from % BLOCK === 0 && to % BLOCK === 0 && from <= to, 'a packed range is whole blocks');
+  assert(from >= acc.base && to - acc.base <= acc.small.length, 'a packed range lies inside the accumulator');
   const blocks = (to - from) / BLOCK;
   const first = from - acc.base;
   const widths = new Uint8Array(blocks);
