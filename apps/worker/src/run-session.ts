@@ -74,6 +74,7 @@ export class RunSession {
   #beats = 0;
   /** Order of changes to the accumulator and the state. */
   #work: Promise<void> = Promise.resolve();
+  #streams: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -196,13 +197,13 @@ export class RunSession {
         return this.#compute(effect);
       case 'drop-accumulator':
       case 'cancel-exchange':
-        return this.#inTurn(() => this.#exchange.endStreams());
+        return this.#changeStreams(() => this.#exchange.endStreams());
       case 'evaluate':
         return this.#inTurn(() => this.#evaluate(effect));
       case 'exchange':
         return this.#runExchange(effect.exchange, effect.isListener);
       case 'drop-reduced':
-        return this.#inTurn(() => this.#exchange.dropReduced(this.#state.position));
+        return this.#changeStreams(() => this.#exchange.dropReduced(this.#state.position));
       case 'apply':
         return this.#inTurn(() => this.#apply(effect.commit));
       case 'copy-commit':
@@ -217,6 +218,13 @@ export class RunSession {
   /** One thing after the other: what changes the accumulator or the state must not overlap. */
   #inTurn(act: () => Promise<void>): void {
     this.#work = this.#work.then(act).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#rejectEnded(error);
+    });
+  }
+
+  /** What the exchange thread is told about the accumulator, in order; an Exchange begins after all of it. */
+  #changeStreams(act: () => Promise<void>): void {
+    this.#streams = this.#streams.then(act).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) this.#rejectEnded(error);
     });
   }
@@ -272,11 +280,15 @@ export class RunSession {
 
   #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
     const step = this.#state.position;
-    this.#inTurn(async () => {
-      if (first) {
+    if (first) {
+      this.#changeStreams(async () => {
         await this.#exchange.endStreams();
         await this.#exchange.resetSlots(step);
-      }
+      });
+    }
+    const streamsEnded = this.#streams;
+    this.#inTurn(async () => {
+      await streamsEnded;
       await this.#computeSlot(work, { first, generation, step });
     });
   }
@@ -288,6 +300,8 @@ export class RunSession {
     const { config } = this.#options.facts;
     const sequences = config.budget.globalBatch / config.slots;
     const computed = await this.#engine.slot({ tokens: tokensOf(work.tokens), sequences, clear: at.first });
+    // Dropped meanwhile: it must not be counted into what the accumulator holds next.
+    if (at.generation !== this.#state.generation) return;
     const { digests, flagged, lossBits, computeMs } = computed;
     const tokens = sequences * config.budget.sequenceLength;
     await this.#exchange.slotDone(at.step, { slot: work.slot, lossBits, tokens, flagged, digests });
@@ -319,7 +333,8 @@ export class RunSession {
     const { term, attempt, step, sets, from } = exchange;
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
-    void this.#exchange.begin(order).then(
+    const outcome = this.#streams.then(() => this.#exchange.begin(order));
+    void outcome.then(
       async (outcome) => {
         if (outcome.kind !== 'prepared')
           return this.#exchangeEnded(attempt, outcome.kind === 'blocked' && isListener);
