@@ -1,0 +1,79 @@
+// The innermost loop: a register tile of up to 6 rows x kPanel columns of C, over some steps of the chain.
+#pragma once
+
+#include "operand.h"
+
+namespace cria::CRIA_ISA {
+
+constexpr int kRows = 6;
+// 6 x 4 vectors of AVX-512 leave 8 of 32 registers, 6 x 1 pairs of AVX2 registers leave 4 of 16.
+#if defined(__AVX512F__)
+constexpr int kVectors = 4;
+#else
+constexpr int kVectors = 1;
+#endif
+// Columns of a packed panel.
+constexpr int kPanel = kVectors * kLanes;
+
+// Rows of the left operand as steps: row i, step s at words[i * rowStride + s * stepStride].
+struct LeftSteps {
+  const float* words;
+  int64_t rowStride;
+  int64_t stepStride;
+};
+
+template <bool kPairs>
+inline F32x16 chainStep(F32x16 a, F32x16 b, F32x16 c) {
+#if defined(__AVX512BF16__)
+  if (kPairs) return {_mm512_dpbf16_ps(c.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+#endif
+  return multiplyAdd(a, b, c);
+}
+
+// C tile = (resume ? C tile : 0) + left * panel, for kCount rows; panel is [steps][kPanel] words.
+template <bool kPairs, int kCount>
+inline void multiplyTile(const LeftSteps& left, const float* panel, int64_t steps, float* c, int64_t cStride,
+                         bool resume) {
+  F32x16 sum[kCount][kVectors];
+  for (int i = 0; i < kCount; ++i) {
+    for (int j = 0; j < kVectors; ++j) prefetchForWrite(c + i * cStride + j * kLanes);
+  }
+  for (int i = 0; i < kCount; ++i) {
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = resume ? load(c + i * cStride + j * kLanes) : zeros();
+  }
+  const float* a = left.words;
+  for (int64_t step = 0; step < steps; ++step) {
+    F32x16 b[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) b[j] = load(panel + j * kLanes);
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) prefetch(panel + 8 * kPanel + j * kLanes);
+#pragma GCC unroll 6
+    for (int i = 0; i < kCount; ++i) {
+      const F32x16 ai = broadcast(a[i * left.rowStride]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
+    }
+    a += left.stepStride;
+    panel += kPanel;
+  }
+  for (int i = 0; i < kCount; ++i) {
+    for (int j = 0; j < kVectors; ++j) store(c + i * cStride + j * kLanes, sum[i][j]);
+  }
+}
+
+// As above for 1 to 6 rows.
+template <bool kPairs>
+inline void multiplyRows(int rows, const LeftSteps& left, const float* panel, int64_t steps, float* c,
+                         int64_t cStride, bool resume) {
+  switch (rows) {
+    case 6: return multiplyTile<kPairs, 6>(left, panel, steps, c, cStride, resume);
+    case 5: return multiplyTile<kPairs, 5>(left, panel, steps, c, cStride, resume);
+    case 4: return multiplyTile<kPairs, 4>(left, panel, steps, c, cStride, resume);
+    case 3: return multiplyTile<kPairs, 3>(left, panel, steps, c, cStride, resume);
+    case 2: return multiplyTile<kPairs, 2>(left, panel, steps, c, cStride, resume);
+    default: return multiplyTile<kPairs, 1>(left, panel, steps, c, cStride, resume);
+  }
+}
+
+}  // namespace cria::CRIA_ISA
