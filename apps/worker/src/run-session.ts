@@ -23,6 +23,7 @@ import { hostname } from 'node:os';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
 import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
+import { pausePoint } from './pause-point.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { CatchUp } from './train/catch-up.js';
 import { EngineClient } from './train/engine-client.js';
@@ -299,6 +300,7 @@ export class RunSession {
   ): Promise<void> {
     const { config } = this.#options.facts;
     const sequences = config.budget.globalBatch / config.slots;
+    await pausePoint('computing', at.step);
     const computed = await this.#engine.slot({ tokens: tokensOf(work.tokens), sequences, clear: at.first });
     // Dropped meanwhile: it must not be counted into what the accumulator holds next.
     if (at.generation !== this.#state.generation) return;
@@ -333,7 +335,8 @@ export class RunSession {
     const { term, attempt, step, sets, from } = exchange;
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
-    const outcome = this.#streams.then(() => this.#exchange.begin(order));
+    const begun = this.#streams.then(() => (isListener ? undefined : pausePoint('exchanging', step)));
+    const outcome = begun.then(() => this.#exchange.begin(order));
     void outcome.then(
       async (outcome) => {
         if (outcome.kind !== 'prepared')
@@ -351,6 +354,7 @@ export class RunSession {
         };
         const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
         this.#post({ kind: 'reduced', attempt, gradient, stats });
+        await pausePoint('prepared', step);
       },
       (error: unknown) => {
         this.#options.log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
@@ -403,6 +407,7 @@ export class RunSession {
     const held = await this.#exchange.holdReduced(step);
     if (held === null)
       throw new CriaError('STATE_DAMAGED', `the reduced gradient of step ${step} is not here`);
+    await pausePoint('applying', step);
     await this.#exchange.secureStripe();
     const parts = [...held.parts.keys()];
     const { stateDigest } = await this.#engine.update({

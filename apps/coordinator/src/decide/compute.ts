@@ -6,8 +6,6 @@ import { note, type Turn } from './turn.js';
 /** Slots granted ahead: one computed, one waiting, so that no worker idles for a round trip. */
 const GRANTS_AHEAD = 2;
 
-/** Assumed for a worker that has not computed a slot yet; only its ratio to others matters. */
-const UNKNOWN_SLOT_MS = 1000;
 
 /** Grants open slots. Returns false while slots stay open. */
 export function grantOpenSlots(turn: Turn): boolean {
@@ -86,8 +84,11 @@ function soonestToFinish(
 ): WorkerRecord | null {
   let best: WorkerRecord | null = null;
   let bestMs = Infinity;
+  // Nobody knows yet how fast a newcomer is: as fast as the fastest, so that it gets work and shows it.
+  const knownMs = able.flatMap(({ slotMs }) => (slotMs === null ? [] : [slotMs]));
+  const assumedMs = knownMs.length === 0 ? 1 : Math.min(...knownMs);
   for (const member of able) {
-    const finishMs = ((load.get(member.id) ?? 0) + 1) * (member.slotMs ?? UNKNOWN_SLOT_MS);
+    const finishMs = ((load.get(member.id) ?? 0) + 1) * (member.slotMs ?? assumedMs);
     if (finishMs < bestMs) [best, bestMs] = [member, finishMs];
   }
   return best;

@@ -100,6 +100,7 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
     case 'applied':
       return takeApplied(turn, record.id, event.step, event.stateDigest);
     case 'evaluated':
+      record.busySinceMs = nowMs;
       return takeEvaluated(turn, event.step, event.sequences);
     case 'leave':
       if (!record.leaving) note(turn, 'worker-left', record.id, `${record.id} leaves: ${event.why}`);

@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -247,6 +247,15 @@ describe('the browser', () => {
     expect(await asset.text()).toBe('export {};\n'.repeat(100));
     expect((await get('/runs/quickstart', { Accept: 'text/html' })).status).toBe(200);
     expect((await get('/assets/gone.js', { Accept: 'text/html' })).status).toBe(404);
+  });
+
+  it('gets the new dashboard when it was built again', async () => {
+    const index = join(directory, 'index.html');
+    await writeFile(index, 'old');
+    expect(await (await get('/')).text()).toBe('old');
+    await writeFile(index, 'new');
+    await utimes(index, 1_700_000_000, 1_700_000_000);
+    expect(await (await get('/')).text()).toBe('new');
   });
 
   it('cannot leave the directory of the dashboard', async () => {

@@ -1,4 +1,5 @@
-// The built dashboard, read into memory once (a few hundred kilobytes): no path from a request ever touches the disk.
+// The built dashboard, read into memory (a few hundred kilobytes) and again when it was built anew: no path from a
+// request ever touches the disk.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
@@ -37,6 +38,7 @@ interface StaticFile {
 export class StaticFiles {
   readonly #directory: string;
   #files: ReadonlyMap<string, StaticFile> = new Map();
+  #builtMs = 0;
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -44,14 +46,22 @@ export class StaticFiles {
 
   /** The file, the page itself for any other address a browser opens, or the page that says how to build it. */
   respond(c: Context): Response {
-    if (!this.#files.has('/index.html')) this.#files = loadFiles(this.#directory);
+    const isPage = extname(c.req.path) === '';
+    if (isPage || this.#builtMs === 0) this.#refresh();
     const page = this.#files.get('/index.html');
     if (page === undefined && c.req.path === '/') return c.html(NOT_BUILT, 503);
     const exact = this.#files.get(c.req.path === '/' ? '/index.html' : c.req.path);
-    const wantsPage = c.req.header('accept')?.includes('text/html') && extname(c.req.path) === '';
+    const wantsPage = isPage && c.req.header('accept')?.includes('text/html');
     const file = exact ?? (wantsPage ? page : undefined);
     if (file === undefined) throw new HttpProblem(404, 'NOT_FOUND', `nothing is at ${c.req.path}`);
     return send(c, file);
+  }
+
+  #refresh(): void {
+    const index = statSync(join(this.#directory, 'index.html'), { throwIfNoEntry: false });
+    if (index === undefined || index.mtimeMs === this.#builtMs) return;
+    this.#builtMs = index.mtimeMs;
+    this.#files = loadFiles(this.#directory);
   }
 }
 
@@ -68,9 +78,8 @@ function send(c: Context, file: StaticFile): Response {
 }
 
 function loadFiles(directory: string): ReadonlyMap<string, StaticFile> {
-  const paths = statSync(directory, { throwIfNoEntry: false })?.isDirectory()
-    ? readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))
-    : [];
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const paths = names.map((name) => join(directory, name));
   const files = paths.filter((path) => statSync(path).isFile());
   return new Map(files.map((path) => [`/${relative(directory, path).split(sep).join('/')}`, loadFile(path)]));
 }
