@@ -48,6 +48,8 @@ export interface Series {
   readonly x: SeriesAxis;
   /** Width of a bucket in steps; bucket b covers steps [b * bucketSteps, (b + 1) * bucketSteps). */
   readonly bucketSteps: number;
+  /** One more than the last step that this answer knows of, whatever window was asked for. */
+  readonly endStep: number;
   readonly buckets: readonly SeriesBucket[];
   /** Tails that a resume has left behind, per segment, in the same buckets. */
   readonly abandoned: ReadonlyArray<{ readonly segment: number; readonly buckets: readonly SeriesBucket[] }>;
@@ -84,7 +86,7 @@ export function seriesOf(history: MetricHistory, query: SeriesQuery): Series {
     segment: tail.segment,
     buckets: bucketRows(tail.rows, query, bits),
   }));
-  const shown = { metric: query.metric, x: query.x, bucketSteps: width, buckets };
+  const shown = { metric: query.metric, x: query.x, bucketSteps: width, endStep: history.endStep, buckets };
   return {
     ...shown,
     abandoned: abandoned.filter((tail) => tail.buckets.length > 0),

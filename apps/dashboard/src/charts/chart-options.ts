@@ -1,0 +1,159 @@
+// How every chart looks and reacts; what differs between charts comes in as options.
+import type uPlot from 'uplot';
+import { formatCompact, formatDuration, formatInteger, formatTick, formatTimeTick } from '../format';
+import type { Axis } from '../api/types';
+import { COLUMNS } from './panel-data';
+import type { Column } from './panel-data';
+import { colour, faint } from './palette';
+
+export interface ChartBehaviour {
+  readonly axis: Axis;
+  readonly log: boolean;
+  readonly smoothed: boolean;
+  /** Fixed while zoomed; null follows the data. */
+  readonly window: () => readonly [number, number] | null;
+  readonly onZoom: (from: number, to: number) => void;
+  readonly onReset: () => void;
+  /** Index into the columns under the cursor, or null. */
+  readonly onHover: (index: number | null, leftPx: number) => void;
+  readonly onDraw: (chart: uPlot) => void;
+}
+
+const FONT = '11px system-ui, sans-serif';
+const SYNC_KEY = 'cria';
+/** A drag shorter than this is a click. */
+const MIN_DRAG_PX = 6;
+
+export function chartOptions(
+  behaviour: ChartBehaviour,
+  size: { width: number; height: number },
+): uPlot.Options {
+  const { axis, log, window } = behaviour;
+  return {
+    ...size,
+    padding: [10, 14, 0, 0],
+    ms: 1,
+    legend: { show: false },
+    scales: {
+      x: { time: axis === 'time', range: (_chart, min, max) => [...(window() ?? widen(min, max))] },
+      y: log ? { distr: 3, range: logRange } : {},
+    },
+    axes: [xAxis(axis), yAxis(log)],
+    series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour.smoothed))],
+    bands: [{ series: [2, 1], fill: () => faint('train', 0.16) }],
+    cursor: cursorOf(behaviour),
+    hooks: {
+      setSelect: [(chart) => selected(chart, behaviour)],
+      setCursor: [(chart) => behaviour.onHover(chart.cursor.idx ?? null, chart.cursor.left ?? -1)],
+      draw: [behaviour.onDraw],
+    },
+  };
+}
+
+function cursorOf(behaviour: ChartBehaviour): uPlot.Cursor {
+  const movesOnly = (type: string): boolean => type === 'mousemove' || type === 'mouseleave';
+  return {
+    sync: { key: SYNC_KEY, setSeries: false, filters: { pub: movesOnly, sub: movesOnly } },
+    drag: { x: true, y: false, setScale: false, dist: MIN_DRAG_PX },
+    y: false,
+    points: { size: 6, show: true },
+    bind: {
+      dblclick: () => () => {
+        behaviour.onReset();
+        return null;
+      },
+    },
+  };
+}
+
+function selected(chart: uPlot, behaviour: ChartBehaviour): void {
+  const { left, width } = chart.select;
+  if (width < MIN_DRAG_PX) return;
+  const from = chart.posToVal(left, 'x');
+  const to = chart.posToVal(left + width, 'x');
+  chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  behaviour.onZoom(from, to);
+}
+
+function lineOf(column: Column, smoothed: boolean): uPlot.Series {
+  const points = { show: false };
+  switch (column) {
+    case 'min':
+    case 'max':
+      return { points, width: 0, stroke: 'transparent' };
+    case 'raw':
+      return { points, width: smoothed ? 1 : 1.75, stroke: () => faint('train', smoothed ? 0.35 : 1) };
+    case 'smooth':
+      return { points, width: 1.75, stroke: () => colour('train') };
+    case 'validation':
+      return {
+        points: { show: true, size: 5, fill: () => colour('validation'), stroke: () => colour('validation') },
+        width: 1.5,
+        stroke: () => colour('validation'),
+        spanGaps: true,
+      };
+    case 'abandoned':
+      return { points, width: 1, dash: [3, 3], stroke: () => faint('muted', 0.8) };
+  }
+}
+
+function xAxis(axis: Axis): uPlot.Axis {
+  const look = { ...axisLook(), size: 30, space: axis === 'time' ? 80 : 60 };
+  if (axis === 'time') return { ...look, values: timeTicks };
+  const format = axis === 'active' ? formatDuration : formatTick;
+  return { ...look, incrs: INCREMENTS, values: (_chart, splits) => splits.map((value) => format(value)) };
+}
+
+const timeTicks: uPlot.Axis.DynamicValues = (_chart, splits, _axis, _space, incrementMs) =>
+  splits.map((value) => formatTimeTick(value, incrementMs));
+
+/** No fractions: there is no half step. */
+const INCREMENTS = [...Array(14).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+
+function yAxis(log: boolean): uPlot.Axis {
+  const look = { ...axisLook(), size: 54 };
+  const values: uPlot.Axis.DynamicValues = (_chart, splits) =>
+    splits.map((value) => (value === null ? '' : formatTick(value)));
+  return log
+    ? { ...look, values, splits: logSplits, filter: (_chart, splits) => splits }
+    : { ...look, values, space: 34 };
+}
+
+function axisLook(): uPlot.Axis {
+  const line = { width: 1, stroke: () => colour('grid') };
+  return { font: FONT, stroke: () => colour('muted'), grid: line, ticks: { show: false }, gap: 6 };
+}
+
+/** One step alone would have no width. */
+function widen(min: number, max: number): [number, number] {
+  return min < max ? [min, max] : [min - 1, max + 1];
+}
+
+function logRange(_chart: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
+  if (min === null || max === null || min <= 0) return [1, 10];
+  const margin = (max / min) ** 0.05;
+  return [min / Math.max(margin, 1.005), max * Math.max(margin, 1.005)];
+}
+
+/** Round numbers at about equal distances on the logarithm: a loss rarely spans a whole power of ten. */
+function logSplits(_chart: uPlot, _axis: number, min: number, max: number): number[] {
+  for (const digits of [[1], [1, 3], [1, 2, 5], [1, 2, 3, 5, 7], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+    const splits = roundNumbers(digits, min, max);
+    if (splits.length >= 4) return splits;
+  }
+  const step = 10 ** Math.floor(Math.log10(max - min)) / 2;
+  const from = Math.ceil(min / step);
+  return Array.from({ length: Math.floor(max / step) - from + 1 }, (_, i) => (from + i) * step);
+}
+
+function roundNumbers(digits: readonly number[], min: number, max: number): number[] {
+  const from = Math.floor(Math.log10(min));
+  const powers = Array.from({ length: Math.ceil(Math.log10(max)) - from + 1 }, (_, i) => 10 ** (from + i));
+  return powers.flatMap((power) => digits.map((digit) => digit * power)).filter((v) => v >= min && v <= max);
+}
+
+export const formatAxisValue = (axis: Axis, value: number, clock: (ms: number) => string): string => {
+  if (axis === 'time') return clock(value);
+  if (axis === 'active') return formatDuration(value);
+  return axis === 'tokens' ? `${formatCompact(value)} tokens` : `step ${formatInteger(value)}`;
+};
