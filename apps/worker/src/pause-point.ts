@@ -5,6 +5,13 @@ import { writeFileSync } from 'node:fs';
 
 export type PausePoint = 'computing' | 'exchanging' | 'prepared' | 'applying' | 'joining';
 
+let paused = false;
+
+/** This process stands at its pause point: it hears nothing any more, though it lives. */
+export function isPaused(): boolean {
+  return paused;
+}
+
 /**
  * Never returns when CRIA_PAUSE_AT is `point@step` and no other process has stopped there yet; whoever stops writes
  * its pid into CRIA_PAUSE_FILE. Does nothing otherwise.
@@ -14,6 +21,7 @@ export async function pausePoint(point: PausePoint, step: number): Promise<void>
   if (file === undefined || process.env['CRIA_PAUSE_AT'] !== `${point}@${step}`) return;
   try {
     writeFileSync(file, String(process.pid), { flag: 'wx' });
+    paused = true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return;
     throw error;

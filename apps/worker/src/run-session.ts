@@ -23,7 +23,7 @@ import { hostname } from 'node:os';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
 import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
-import { pausePoint } from './pause-point.js';
+import { isPaused, pausePoint } from './pause-point.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { CatchUp } from './train/catch-up.js';
 import { EngineClient } from './train/engine-client.js';
@@ -167,6 +167,7 @@ export class RunSession {
   }
 
   #onMessage(message: LeaderMessage): void {
+    if (isPaused()) return;
     if (message.$case === 'welcome') this.#onWelcome(message.value);
     const entry = message.$case === 'commit' ? entryFacts(parseLine(message.value.entry, 'Commit')) : null;
     this.#post({ kind: 'message', message, entry });
