@@ -10,6 +10,8 @@ export interface ChartBehaviour {
   readonly axis: Axis;
   readonly log: boolean;
   readonly smoothed: boolean;
+  /** The band shows what is behind the smoothed line. */
+  readonly banded: boolean;
   /** Fixed while zoomed; null follows the data. */
   readonly window: () => readonly [number, number] | null;
   readonly onZoom: (from: number, to: number) => void;
@@ -39,8 +41,8 @@ export function chartOptions(
       y: log ? { distr: 3, range: logRange } : {},
     },
     axes: [xAxis(axis), yAxis(log)],
-    series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour.smoothed))],
-    bands: [{ series: [2, 1], fill: () => faint('train', 0.16) }],
+    series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour))],
+    bands: [{ series: [2, 1], fill: () => faint('train', 0.2) }],
     cursor: cursorOf(behaviour),
     hooks: {
       setSelect: [(chart) => selected(chart, behaviour)],
@@ -75,13 +77,14 @@ function selected(chart: uPlot, behaviour: ChartBehaviour): void {
   behaviour.onZoom(from, to);
 }
 
-function lineOf(column: Column, smoothed: boolean): uPlot.Series {
+function lineOf(column: Column, { smoothed, banded }: ChartBehaviour): uPlot.Series {
   const points = { show: false };
   switch (column) {
     case 'min':
     case 'max':
       return { points, width: 0, stroke: 'transparent' };
     case 'raw':
+      if (smoothed && banded) return { points, width: 0, stroke: 'transparent' };
       return { points, width: smoothed ? 1 : 1.75, stroke: () => faint('train', smoothed ? 0.35 : 1) };
     case 'smooth':
       return { points, width: 1.75, stroke: () => colour('train') };

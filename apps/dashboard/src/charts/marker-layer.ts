@@ -37,6 +37,7 @@ export class MarkerLayer {
     const context = chart.ctx;
     context.save();
     context.scale(devicePixelRatio, devicePixelRatio);
+    context.setLineDash([]); // uPlot leaves that of its last line
     for (const marker of this.#markers) drawMarker(chart, marker, input.highlighted);
     for (const x of input.notFinite.filter(within)) drawCross(chart, toPixel(x));
     context.restore();

@@ -20,7 +20,7 @@ export const DEFAULT_VIEW: ViewSettings = {
   run: '',
   axis: 'step',
   logLoss: false,
-  smoothSteps: 10,
+  smoothSteps: 5,
   window: null,
   markers: true,
   theme: 'auto',
