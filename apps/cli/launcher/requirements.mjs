@@ -31,7 +31,7 @@ const REQUIREMENTS = [
     goals: ['start', 'test'],
     required: false,
     find: findCompiler,
-    apt: ['g++', 'make'],
+    apt: ['g++'],
     brew: ['gcc'],
   },
   {

@@ -1,11 +1,11 @@
 // `cria setup`: after it, this clone runs (or tests). Nothing is fetched but the distribution's packages; a second
 // call is a matter of milliseconds.
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { build, buildAddon, isFresh } from './build.mjs';
 import { installMissing } from './install.mjs';
 import { LauncherError } from './launcher-error.mjs';
-import { ADDON_BUILDER } from './places.mjs';
-import { existsSync } from 'node:fs';
+import { ADDON, ADDON_BUILDER } from './places.mjs';
 
 const HELP = `Usage: cria setup [--for start|test] [--json]
 
@@ -47,6 +47,7 @@ export async function setUp({ goal, note }) {
     note('setup: building (once; about a minute on two cores)');
     await build();
   }
+  if (existsSync(ADDON_BUILDER) && !existsSync(ADDON)) note('setup: compiling the native kernels (once)');
   const nativeAddon = await buildAddon(note);
   if (existsSync(ADDON_BUILDER) && !nativeAddon) {
     note('setup: no native engine on this machine: the tfjs engine is used, which is slower');

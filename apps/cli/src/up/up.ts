@@ -105,6 +105,8 @@ class Session {
   readonly #reporter: ConsoleReporter;
   readonly #supervisor: Supervisor;
   #saidAddress: string | null = null;
+  /** Of the newest wish that we have followed. */
+  #revision = 0;
 
   constructor(parts: SessionParts) {
     const { request, config, outDir, family } = parts;
@@ -191,7 +193,10 @@ class Session {
   /** Keeps the ports of the coordinators and the number of workers as the run has them now. */
   async #follow(file: RunFile): Promise<void> {
     this.#parts.family.remember(file);
-    const { target } = file.desired;
+    const { target, revision } = file.desired;
+    // A coordinator that has just come back writes what it was started with until it has asked around.
+    if (revision < this.#revision) return;
+    this.#revision = revision;
     const seated = this.#supervisor.hasSurplus(target) ? await seatedPids(file) : [];
     if (seated !== null) this.#supervisor.wanted(target, seated);
   }
