@@ -10,7 +10,9 @@ export type { MetricName, StepMetrics, Verdict } from './step-metrics.js';
 export { RUN_EVENT_KINDS, parseRunEvent } from './run-event.js';
 export type { RunEvent, RunEventKind } from './run-event.js';
 export { JsonLinesFile } from './json-lines-file.js';
-export type { JsonLinesOptions } from './json-lines-file.js';
+export type { AppendOptions } from './append-file.js';
+export { TensorBoardFile } from './tensorboard/tensorboard-file.js';
+export type { TensorBoardOptions } from './tensorboard/tensorboard-file.js';
 export type { BadLine } from './json-lines-reader.js';
 export {
   EVENTS_FILE,

@@ -101,6 +101,21 @@ describe('metrics.jsonl', () => {
   });
 });
 
+describe('a coordinator that stands by', () => {
+  it('changes nothing until it writes, and then writes behind the other', async () => {
+    const path = join(directory, 'metrics.jsonl');
+    const leader = await openMetricsFile(path);
+    const standby = await openMetricsFile(path);
+    for (const step of [0, 1]) leader.append(rowAt(step));
+    await leader.flush();
+    await appendFile(path, '{"step":2,"cut');
+    standby.append(rowAt(2));
+    await standby.close();
+    await leader.close();
+    expect(await rowsOf(path)).toEqual({ rows: [rowAt(0), rowAt(1), rowAt(2)], bad: [] });
+  });
+});
+
 describe('events.jsonl', () => {
   it('gives back events and leaves out kinds it does not know', async () => {
     const path = join(directory, 'events.jsonl');

@@ -1,6 +1,6 @@
 // The two files of a run's directory that this library owns. They are the truth: everything in memory is made from them.
 import { JsonLinesFile } from './json-lines-file.js';
-import type { JsonLinesOptions } from './json-lines-file.js';
+import type { AppendOptions } from './append-file.js';
 import { readJsonLines } from './json-lines-reader.js';
 import type { BadLine } from './json-lines-reader.js';
 import { parseRunEvent } from './run-event.js';
@@ -16,12 +16,12 @@ export type MetricsFile = JsonLinesFile<StepMetrics>;
 export type EventsFile = JsonLinesFile<RunEvent>;
 
 /** @throws STORAGE_FAILED */
-export function openMetricsFile(path: string, options: JsonLinesOptions = {}): Promise<MetricsFile> {
+export function openMetricsFile(path: string, options: AppendOptions = {}): Promise<MetricsFile> {
   return JsonLinesFile.open<StepMetrics>(path, options);
 }
 
 /** @throws STORAGE_FAILED */
-export function openEventsFile(path: string, options: JsonLinesOptions = {}): Promise<EventsFile> {
+export function openEventsFile(path: string, options: AppendOptions = {}): Promise<EventsFile> {
   return JsonLinesFile.open<RunEvent>(path, options);
 }
 
