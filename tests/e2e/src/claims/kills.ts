@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { kill, processesIn } from '../processes.js';
+import { expectUndisturbed, tiny } from '../reference.js';
+import { claim, type Life, type Stage } from '../stage.js';
+import { until } from '../until.js';
+
+/** In the middle between two checkpoints. */
+const STEP = 5;
+
+export function kills(): void {
+  for (const moment of ['computing', 'exchanging', 'prepared']) {
+    claim(`a worker, ${moment}, with another one beside it`, async (stage) => {
+      const { up, victim } = await pausedUp(stage, `${moment}@${STEP}`, 2);
+      kill(victim, 'SIGKILL');
+      await expectUndisturbed(stage, await up.outcome());
+      expect(up.stderr()).toMatch(/worker-\d ended \(SIGKILL\); starting it again now/);
+      expect(stage.run.events('worker-lost')).toEqual([
+        expect.objectContaining({ step: STEP, text: expect.stringContaining('worker-') as string }),
+      ]);
+      expect(stage.run.events('step-replayed')).toEqual([]);
+    });
+  }
+
+  claim('the only worker: the next one begins at the newest checkpoint', async (stage) => {
+    const { up, victim } = await pausedUp(stage, `computing@${STEP}`, 1);
+    kill(victim, 'SIGKILL');
+    await expectUndisturbed(stage, await up.outcome());
+    expect(stage.run.events('step-replayed').map(({ step }) => step)).toEqual([4]);
+  });
+
+  claim('the coordinator', async (stage) => {
+    const up = stage.up(tiny(2));
+    await stage.committed(STEP);
+    kill(stage.child('coordinator-0'), 'SIGKILL');
+    await expectUndisturbed(stage, await up.outcome());
+    expect(up.stderr()).toContain('coordinator-0 ended (SIGKILL); starting it again');
+    const terms = stage.run.ledger().map(({ term }) => term.number);
+    expect(terms.at(-1)).toBeGreaterThan(terms[0] as number);
+  });
+
+  claim('redis-server', async (stage) => {
+    const up = stage.up(tiny(2));
+    await stage.committed(STEP);
+    kill(stage.child('redis'), 'SIGKILL');
+    await expectUndisturbed(stage, await up.outcome());
+    expect(up.stderr()).toContain('redis ended (SIGKILL); starting it again');
+  });
+
+  claim('nobody: a worker told to end hands over its slots and leaves', async (stage) => {
+    const up = stage.up(tiny(2));
+    await stage.committed(STEP);
+    const leaver = stage.child('worker-1');
+    kill(leaver, 'SIGTERM');
+    await until('it has left', () => !processesIn(stage.folder).some(({ pid }) => pid === leaver));
+    await expectUndisturbed(stage, await up.outcome());
+    expect(stage.run.events('worker-left')).toHaveLength(1);
+    expect(stage.run.events('worker-lost')).toEqual([]);
+    expect(stage.run.events('exchange-repeated')).toEqual([]);
+    expect(stage.run.metrics().filter(({ attempts, lostMs }) => attempts > 1 || lostMs > 0)).toEqual([]);
+  });
+}
+
+/** A run in which the first worker that reaches `point` stands still there. */
+async function pausedUp(stage: Stage, point: string, workers: number): Promise<{ up: Life; victim: number }> {
+  const file = join(stage.folder, 'paused');
+  const up = stage.up(tiny(workers), { CRIA_PAUSE_AT: point, CRIA_PAUSE_FILE: file });
+  const victim = await until(`a worker stands at ${point}`, () => pidIn(file), 60_000);
+  return { up, victim };
+}
+
+function pidIn(file: string): number | null {
+  try {
+    return Number(readFileSync(file, 'utf8')) || null;
+  } catch {
+    return null;
+  }
+}

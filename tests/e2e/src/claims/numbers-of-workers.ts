@@ -1,0 +1,44 @@
+import { expect } from 'vitest';
+import { expectUndisturbed, reference, tiny } from '../reference.js';
+import { claim } from '../stage.js';
+import { until } from '../until.js';
+
+const SCALED_STEPS = 40;
+
+export function numbersOfWorkers(): void {
+  for (const workers of [1, 2, 3]) {
+    claim(`${workers} of them give the same model, optimizer state and ledger`, async (stage) => {
+      const outcome = await stage.up(tiny(workers)).outcome();
+      await expectUndisturbed(stage, outcome);
+      const ours = stage.run.ledger();
+      const [first] = ours;
+      // The first slots are granted when all workers are there.
+      expect(first?.members).toHaveLength(workers);
+      const losses = reference().stage.run.metrics().slice(0, ours.length);
+      expect(stage.run.metrics().map(mathematicalPart)).toEqual(losses.map(mathematicalPart));
+    });
+  }
+
+  claim('`cria scale` from 1 to 3 to 2 during the run changes nothing', async (stage) => {
+    const up = stage.up(tiny(1, SCALED_STEPS));
+    const membersOfSomeStep = (members: number, from: number): number | null =>
+      stage.run.ledger().find((entry) => entry.step >= from && entry.members.length === members)?.step ??
+      null;
+    await stage.committed(2);
+    await stage.wish('scale', '3');
+    const three = await until('three workers share a step', () => membersOfSomeStep(3, 2), 60_000);
+    await stage.wish('scale', '2');
+    await until('two workers share a step', () => membersOfSomeStep(2, three + 1), 60_000);
+    await expectUndisturbed(stage, await up.outcome(), SCALED_STEPS);
+    expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
+      'target 1 -> 3 workers',
+      'target 3 -> 2 workers',
+    ]);
+    expect(stage.run.events('worker-lost')).toEqual([]);
+  });
+}
+
+function mathematicalPart(line: object): object {
+  const { step, tokens, loss, valLoss, gradNorm, lr, verdict } = line as Record<string, unknown>;
+  return { step, tokens, loss, valLoss, gradNorm, lr, verdict };
+}

@@ -1,0 +1,25 @@
+// The promise with real processes and a real Redis: whatever happens to them, the final checkpoint is the one that a
+// single undisturbed worker writes, to the last bit. One file, so that two clusters never share the machine's cores.
+import { afterAll, beforeAll, describe } from 'vitest';
+import { audits } from './claims/audit.js';
+import { badInput } from './claims/bad-input.js';
+import { damage } from './claims/damage.js';
+import { kills } from './claims/kills.js';
+import { numbersOfWorkers } from './claims/numbers-of-workers.js';
+import { resumes } from './claims/resumes.js';
+import { clearReference, makeReference } from './reference.js';
+
+const REFERENCE_MS = 300_000;
+
+// processes.ts finds processes in /proc.
+describe.runIf(process.platform === 'linux')('one result', () => {
+  beforeAll(makeReference, REFERENCE_MS);
+  afterAll(clearReference);
+
+  describe('for any number of workers', numbersOfWorkers);
+  describe('whoever is killed', kills);
+  describe('of a run that was interrupted', resumes);
+  describe('that a ledger proves', audits);
+  describe('or a clear message, when something is damaged', damage);
+  describe('or a clear message, when a person asks for something impossible', badInput);
+});

@@ -1,0 +1,124 @@
+// One test's place: a folder, the processes started in it, and what to say when it fails. Nobody outlives the test.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { lastObject, runCria, startCria, type CriaEnd, type CriaProcess } from './cria.js';
+import { kill, killAllIn, processesIn } from './processes.js';
+import { RunDirectory } from './run-directory.js';
+import { until } from './until.js';
+
+/** The last line of `cria up --json`. */
+export interface Outcome {
+  readonly run: string;
+  readonly steps: number;
+  readonly tokens: number;
+  readonly loss: number;
+  readonly valLoss: number | null;
+  readonly mathHash: string;
+  readonly opsHash: string;
+  readonly checkpoint: string;
+  readonly modelSha256: string;
+  readonly stateSha256: string;
+}
+
+/** One life of `cria up`. */
+export interface Life extends CriaProcess {
+  signal(signal: NodeJS.Signals): void;
+  /** Waits for the end of a run that is done; fails when it ended otherwise. */
+  outcome(): Promise<Outcome>;
+}
+
+/** Loading TensorFlow.js on a busy machine is most of it. */
+const LIFE_MS = 120_000;
+const GONE_MS = 15_000;
+const LOG_LINES = 25;
+
+export class Stage {
+  readonly folder = mkdtempSync(join(tmpdir(), 'cria-e2e-'));
+  readonly run = new RunDirectory(join(this.folder, 'run'));
+  readonly #lives: Life[] = [];
+
+  /** `cria up --out run --threads 1 --json` and more flags. */
+  up(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Life {
+    const args = ['up', '--out', this.run.path, '--threads', '1', '--json', ...flags];
+    const started = startCria(args, { cwd: this.folder, env });
+    const life: Life = {
+      ...started,
+      signal: (signal) => kill(started.pid, signal),
+      outcome: async () => {
+        const end = await started.ended;
+        expect(end.code, '`cria up` ended with another exit code').toBe(0);
+        return lastObject<Outcome>(end);
+      },
+    };
+    this.#lives.push(life);
+    return life;
+  }
+
+  /** Any other command, from the stage's folder. */
+  cria(...args: string[]): Promise<CriaEnd> {
+    return runCria(args, { cwd: this.folder });
+  }
+
+  /** A command of the run under way; fails when the command does. */
+  async wish(...args: string[]): Promise<void> {
+    const { code, stderr } = await this.cria(...args, '--out', this.run.path);
+    expect(code, stderr).toBe(0);
+  }
+
+  /** Waits until so many steps are committed. */
+  async committed(steps: number): Promise<void> {
+    await until(`${steps} steps are committed`, () => this.run.steps() >= steps, LIFE_MS);
+  }
+
+  /** Waits until there is a checkpoint of `step`. */
+  async checkpointed(step: number): Promise<void> {
+    const isThere = async (): Promise<boolean> => (await this.run.checkpoints()).includes(step);
+    await until(`there is a checkpoint of step ${step}`, isThere, LIFE_MS);
+  }
+
+  /** Process id of a child of `cria up`. */
+  child(place: string): number {
+    const pid = this.run.children().get(place);
+    if (pid === undefined) throw new Error(`there is no ${place}`);
+    return pid;
+  }
+
+  /** Waits until no process of this stage is left. */
+  async empty(withinMs = GONE_MS): Promise<void> {
+    await until('nobody is left', () => processesIn(this.folder).length === 0, withinMs).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; left: ${JSON.stringify(processesIn(this.folder))}`);
+      },
+    );
+  }
+
+  /** The error with all that this stage's processes had to say. */
+  explain(error: unknown): Error {
+    const failure = error instanceof Error ? error : new Error(String(error));
+    const said = this.#lives.map((life, i) => `--- cria up, life ${i + 1}\n${life.stderr().slice(-4000)}`);
+    failure.message = [failure.message, ...said, this.run.logs(LOG_LINES)].join('\n');
+    return failure;
+  }
+
+  clear(): void {
+    killAllIn(this.folder);
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
+
+/** A test about processes: `act` on a stage of its own, after which nobody may be left. */
+export function claim(title: string, act: (stage: Stage) => Promise<void>): void {
+  it(title, { timeout: 2 * LIFE_MS }, async () => {
+    const stage = new Stage();
+    try {
+      await act(stage);
+      await stage.empty();
+    } catch (error) {
+      throw stage.explain(error);
+    } finally {
+      stage.clear();
+    }
+  });
+}
