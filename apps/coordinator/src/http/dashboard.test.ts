@@ -83,6 +83,24 @@ describe.skipIf(executable === null)('the dashboard', { timeout: 60_000 }, () =>
     expect(foreign).toEqual([]);
   });
 
+  it('loses no step that is committed while it loads', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const { checkpoints, metrics } = run;
+    let commits = 0;
+    run.checkpoints = () => {
+      if (commits++ < 2) run.commit();
+      return checkpoints.call(run);
+    };
+    run.metrics = () => {
+      const history = metrics.call(run);
+      if (commits++ < 5) run.commit();
+      return history;
+    };
+    const { page } = await open(await serve(run));
+    await newestStep(page, run.status().step - 1).waitFor();
+    expect(run.status().step).toBeGreaterThan(62);
+  });
+
   it('fetches finer data for the part that is dragged over, and shows all again on a double click', async () => {
     const run = committed(new SyntheticRun({ steps: 20_000 }), 6_000);
     const { page, errors } = await open(await serve(run));

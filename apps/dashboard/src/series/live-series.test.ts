@@ -82,11 +82,15 @@ describe('a live curve', () => {
   });
 
   it('takes no step twice', () => {
-    const series = new LiveSeries(answer(rows.slice(0, 10), 100), { window: null, points: 100 });
-    series.append(rows[9] as StepRow);
-    series.append(rows[10] as StepRow);
-    series.append(rows[10] as StepRow);
-    expect(series.buckets).toHaveLength(11);
+    const series = new LiveSeries(answer(rows.slice(0, 40), 100, 0.9), { window: null, points: 100 });
+    const before = [...series.buckets];
+    series.append(rows[39] as StepRow);
+    series.append(rows[38] as StepRow);
+    expect(series.buckets).toEqual(before);
+    series.append(rows[40] as StepRow);
+    const once = [...series.buckets];
+    series.append(rows[40] as StepRow);
+    expect(series.buckets).toEqual(once);
   });
 
   it('does not move while zoomed into the past', () => {

@@ -31,7 +31,7 @@ export class RunFeed {
   #onRow: (row: StepRow) => void = () => undefined;
   #stream: string | null = null;
   #statusAtMs = 0;
-  #connection: LiveConnection | null = null;
+  #cancelRetry: () => void = () => undefined;
 
   /** Follows a run, the first there is when the name is empty. */
   async follow(name: string, onRow: (row: StepRow) => void): Promise<void> {
@@ -48,46 +48,51 @@ export class RunFeed {
   async #connect(name: string): Promise<void> {
     try {
       this.run = name !== '' ? name : ((await listRuns())[0]?.run ?? '');
-      this.#connection = new LiveConnection(this.run, {
-        onHello: (hello) => void this.#hello(hello),
+      const connection = new LiveConnection(this.run, {
+        onHello: (hello) => this.#hello(hello),
         onStep: (row) => this.#step(row),
         onEvent: (event) => this.#event(event),
         onStatus: (status) => this.#setStatus(status),
         onLine: (lostSinceMs) => {
           this.lostSinceMs = lostSinceMs;
+          // Without a stream there is still something to show.
+          if (lostSinceMs !== null && this.status === null) void this.#reload();
         },
       });
-      this.#connection.open();
-      await this.#reload();
+      connection.open();
     } catch (error) {
       this.#fail(error);
-      this.#connection?.close();
       after(RETRY_MS, () => void this.#connect(name));
     }
   }
 
-  async #hello({ stream, resumed }: Hello): Promise<void> {
-    const known = this.#stream;
+  /** Reading starts when the stream does: whatever is committed from then on arrives, so nothing falls between. */
+  #hello({ stream, resumed }: Hello): void {
+    const goesOn = stream === this.#stream && resumed;
     this.#stream = stream;
-    if (known === null || (known === stream && resumed)) return;
-    await this.#reload().catch((error: unknown) => this.#fail(error));
+    if (!goesOn) void this.#reload();
   }
 
   async #reload(): Promise<void> {
-    const [summary, events, checkpoints] = await Promise.all([
-      fetchSummary(this.run),
-      fetchEvents(this.run),
-      fetchCheckpoints(this.run),
-    ]);
-    this.problem = null;
-    this.#setStatus(summary);
-    this.remainingAtLoadMs = summary.remainingMs;
-    if (summary.latest !== null) this.latest = summary.latest;
-    this.valLoss = summary.valLoss ?? undefined;
-    this.events = mergeEvents(events, this.events);
-    this.checkpoints = checkpoints;
     this.rows.length = 0;
-    this.generation++;
+    try {
+      const [summary, events, checkpoints] = await Promise.all([
+        fetchSummary(this.run),
+        fetchEvents(this.run),
+        fetchCheckpoints(this.run),
+      ]);
+      this.#setStatus(summary);
+      this.remainingAtLoadMs = summary.remainingMs;
+      this.latest = this.rows.at(-1) ?? summary.latest;
+      this.valLoss = summary.valLoss ?? undefined;
+      this.events = mergeEvents(events, this.events);
+      this.checkpoints = checkpoints;
+      this.generation++;
+    } catch (error) {
+      this.#fail(error);
+      this.#cancelRetry();
+      this.#cancelRetry = after(RETRY_MS, () => void this.#reload());
+    }
   }
 
   #step(row: StepRow): void {
@@ -114,6 +119,7 @@ export class RunFeed {
 
   #setStatus(status: RunStatus): void {
     this.status = status;
+    this.problem = null;
     this.#statusAtMs = nowMs();
   }
 
