@@ -1,4 +1,5 @@
 // From prepared gradients to the ledger (PROTOCOL 4.5, 4.7).
+import type { WorkerId } from '@cria/runtime';
 import type { AppendOutcome, StripeOrder } from './leader-events.js';
 import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
 import {
@@ -13,25 +14,39 @@ import { orderStripes } from './checkpoint.js';
 import { loseWorker } from './lose.js';
 import { note, type Turn } from './turn.js';
 
-/** Appends the step when every member of the newest Exchange that is still here has prepared the same. */
-export function tryCommit(turn: Turn): void {
+/**
+ * Appends the step when every member of the newest Exchange that is still here has prepared the same.
+ *
+ * @returns true when the step had to be begun anew instead: there is more to decide
+ */
+export function tryCommit(turn: Turn): boolean {
   const { state } = turn;
   const { exchange } = state;
-  if (exchange === null || state.committing) return;
+  if (exchange === null || state.committing) return false;
   const rest = membersOf(state).filter((member) => exchange.sets.has(member.id));
   const gradients = rest.map((member) => state.prepared.get(member.id));
-  if (rest.length === 0 || gradients.some((gradient) => gradient === undefined)) return;
+  if (rest.length === 0 || gradients.some((gradient) => gradient === undefined)) return false;
   const first = gradients[0] as PreparedGradient;
-  if (!settleDifferences(turn, gradients as PreparedGradient[])) return;
-  if (!evaluationIsComplete(state)) return;
+  if (!settleDifferences(turn, gradients as PreparedGradient[])) return true;
+  if (!evaluationIsComplete(state)) return false;
   state.committing = true;
   turn.effects.push({
     do: 'append',
     step: state.next,
     attempt: exchange.attempt,
     gradient: first,
-    members: [...exchange.sets].map(([worker, slots]) => ({ worker, slots })),
+    members: sharesOf(state),
   });
+  return false;
+}
+
+/** Who computed which slots, the dead included whose work the sum holds. */
+function sharesOf(state: LeaderState): Array<{ worker: WorkerId; slots: number[] }> {
+  const shares = new Map<WorkerId, number[]>();
+  state.slots.forEach((slot, k) => {
+    if (slot.kind !== 'open') shares.set(slot.worker, [...(shares.get(slot.worker) ?? []), k]);
+  });
+  return [...shares].map(([worker, slots]) => ({ worker, slots }));
 }
 
 /** The ledger has answered. */

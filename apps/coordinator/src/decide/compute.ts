@@ -6,7 +6,6 @@ import { note, type Turn } from './turn.js';
 /** Slots granted ahead: one computed, one waiting, so that no worker idles for a round trip. */
 const GRANTS_AHEAD = 2;
 
-
 /** Grants open slots. Returns false while slots stay open. */
 export function grantOpenSlots(turn: Turn): boolean {
   const { state } = turn;

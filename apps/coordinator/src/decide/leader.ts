@@ -37,7 +37,7 @@ function advance(turn: Turn): void {
   askForEvaluations(turn);
   if (state.prepared.size > 0 && state.exchange === null) startExchange(turn);
   if (state.exchange === null && grantOpenSlots(turn)) startExchange(turn);
-  tryCommit(turn);
+  if (tryCommit(turn)) advance(turn);
 }
 
 function takeEvent(turn: Turn, event: LeaderEvent): void {

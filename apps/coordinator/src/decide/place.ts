@@ -44,7 +44,8 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
 export function finishGathering(turn: Turn): void {
   const { state } = turn;
   state.phase = 'run';
-  if (state.workers.size === 0) state.startWaitUntilMs = turn.nowMs + state.rules.startWaitMs;
+  const isFirstLife = [...state.workers.values()].every((record) => record.empty);
+  if (isFirstLife) state.startWaitUntilMs = turn.nowMs + state.rules.startWaitMs;
   beginAt(turn, chooseNext(turn));
   for (const record of workersByAge(state)) placeWorker(turn, record);
 }
