@@ -1,5 +1,5 @@
 // The compiled command line: one table of commands, each loaded only when it is asked for.
-import { exitOnUnhandled } from '@cria/runtime';
+import { EXIT, exitOnUnhandled } from '@cria/runtime';
 import { Command } from 'commander';
 import { runProgram } from './command.js';
 
@@ -94,6 +94,8 @@ const COMMANDS: readonly Entry[] = [
 /** Runs a command line (without `node` and the script); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   exitOnUnhandled();
+  // Whoever read our output has gone (`cria data inspect DIR | head -1`): nothing is left to say.
+  process.stdout.on('error', () => process.exit(EXIT.failed));
   // `cria help up` asks for `up` too.
   const asked = argv[0] === 'help' ? argv[1] : argv[0];
   return runProgram(await buildProgram(asked), argv);

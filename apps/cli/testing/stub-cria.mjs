@@ -35,6 +35,7 @@ async function worker() {
     return;
   }
   if (process.env.STUB_WORKER_FAILS) process.exit(1);
+  order('ready');
   while (!stopping) await sleep(10);
   order('worker');
 }

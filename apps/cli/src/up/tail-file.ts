@@ -19,7 +19,9 @@ export class TailFile {
 
   /** The whole lines appended since the last call; none while there is no file. */
   read(): string[] {
-    const bytes = Buffer.concat([this.#rest, this.#readOn()]);
+    // Reading may find that the rest was cut off, so it comes first.
+    const added = this.#readOn();
+    const bytes = Buffer.concat([this.#rest, added]);
     const end = bytes.lastIndexOf(0x0a) + 1;
     this.#rest = bytes.subarray(end);
     const lines = bytes.toString('utf8', 0, end).split('\n');

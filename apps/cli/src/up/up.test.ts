@@ -44,6 +44,8 @@ function startUp(steps: number, environment: NodeJS.ProcessEnv = {}): Up {
   const child = spawn(process.execPath, [SCRIPT, out, String(steps), data], {
     env: { ...process.env, STUB_ORDER: join(folder, 'order'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, as a shell gives to a job.
+    detached: true,
   });
   started.push(child);
   const output = { stdout: '', stderr: '' };
@@ -97,7 +99,14 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
-const isTraining = (): boolean => steps() > 2 && children().size === 4;
+/** What the stand-ins have noted: workers when they are ready, everybody when they have left cleanly. */
+const order = (): string[] => {
+  const file = join(folder, 'order');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+};
+
+const isTraining = (): boolean =>
+  steps() > 2 && children().size === 4 && order().filter((word) => word === 'ready').length === 2;
 
 /** Processes whose arguments name this test's directory, the watchdogs of this up included. */
 function leftOver(pids: readonly number[]): number[] {
@@ -145,7 +154,15 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
     up.process.kill(signal);
     expect((await up.ended).code).toBe(exitCode);
     expect(leftOver(pids)).toEqual([]);
-    expect(readFileSync(join(folder, 'order'), 'utf8')).toBe('worker\nworker\ncoordinator\n');
+    expect(order().slice(2)).toEqual(['worker', 'worker', 'coordinator']);
+  });
+
+  it('keeps that order when Ctrl-C reaches its whole process group', async () => {
+    const up = startUp(MANY_STEPS);
+    await until(isTraining, 'it trains');
+    process.kill(-up.pid, 'SIGINT');
+    expect((await up.ended).code).toBe(130);
+    expect(order().slice(2)).toEqual(['worker', 'worker', 'coordinator']);
   });
 
   it('takes everybody along when it is killed with SIGKILL', async () => {
