@@ -1,5 +1,13 @@
 import { connectRedis } from '@cria/queue';
-import { coordinatorId, createLog, randomId, ResourceStack, systemClock, type LogLevel } from '@cria/runtime';
+import {
+  coordinatorId,
+  createLog,
+  randomId,
+  requireLoopback,
+  ResourceStack,
+  systemClock,
+  type LogLevel,
+} from '@cria/runtime';
 import { CoordinatorProcess, type Serving } from './coordinator-process.js';
 import type { CoordinatorOptions, RunOutcome } from './options.js';
 import { prepareRun } from './prepare-run.js';
@@ -15,6 +23,7 @@ export async function runCoordinator(
   options: CoordinatorOptions,
   signal: AbortSignal,
 ): Promise<RunOutcome | null> {
+  requireLoopback(options.listenHost);
   const stack = new ResourceStack();
   const id = coordinatorId(`coordinator-${randomId(4)}`);
   const level = (process.env['CRIA_LOG_LEVEL'] ?? 'info') as LogLevel;

@@ -4,6 +4,7 @@ import {
   createLog,
   CriaError,
   randomId,
+  requireLoopback,
   ResourceStack,
   systemClock,
   type Log,
@@ -19,6 +20,7 @@ import { RunSession, type RunFacts, type SessionEnd } from './run-session.js';
  * @throws CriaError ENGINE_MISMATCH with `--run` when this worker cannot compute that run; whatever broke the engine
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  requireLoopback(options.listenHost);
   const stack = new ResourceStack();
   const level = (process.env['CRIA_LOG_LEVEL'] ?? 'info') as LogLevel;
   const log = createLog({ name: 'worker', level });

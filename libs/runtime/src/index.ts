@@ -7,6 +7,7 @@ export { sleep } from './clock.js';
 export type { Clock, Timer } from './clock.js';
 export { withDeadline } from './deadline.js';
 export { FakeClock } from './fake-clock.js';
+export { requireLoopback } from './loopback.js';
 export { philox, Rng } from './rng.js';
 export { ResourceStack } from './lifecycle.js';
 export type { Service } from './lifecycle.js';

@@ -68,6 +68,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
     recovered: recovered.mayHaveLost,
   });
   await redisRunRegistry(redis).setRunState(context.runId, 'running');
+  await context.recorder.beginSegment(ledger.length);
   const holds = await desired.offer(wanted);
   const state = newLeaderState({
     rules: rulesOf(context),

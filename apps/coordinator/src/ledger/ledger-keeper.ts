@@ -1,7 +1,6 @@
 // The leader's ledger: composes entries from what was prepared, appends them to Redis (which fixes the order) and
 // then to ledger.jsonl. Below the head it compares instead: replaying a step must give the same mathematics.
-import type {
-  LedgerFile} from '@cria/ledger';
+import type { LedgerFile } from '@cria/ledger';
 import {
   f32Bits,
   f64FromBits,

@@ -8,6 +8,7 @@ import {
   openMetricsFile,
   readEventsFile,
   readMetricsFile,
+  TensorBoardFile,
   type EventsFile,
   type MetricsFile,
   type RunEvent,
@@ -16,6 +17,7 @@ import {
 } from '@cria/metrics';
 import type { Clock, Log } from '@cria/runtime';
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LiveBuffer } from '../http/live-buffer.js';
 import type { RunStatus } from '../http/run-view.js';
@@ -53,6 +55,7 @@ export class RunRecorder {
   readonly #options: RunRecorderOptions;
   #metricsFile: MetricsFile | null = null;
   #eventsFile: EventsFile | null = null;
+  #tensorBoard: TensorBoardFile | null = null;
   #seq = 0;
   #segment = 0;
   #activeMs = 0;
@@ -66,23 +69,34 @@ export class RunRecorder {
   /** Reads what earlier lives of the run wrote, then appends to it. */
   async open(): Promise<void> {
     const { outDir, log } = this.#options;
-    const metricsPath = join(outDir, METRICS_FILE);
-    const eventsPath = join(outDir, EVENTS_FILE);
-    if (existsSync(metricsPath)) {
-      const bad = await readMetricsFile(metricsPath, (row) => this.history.append(row));
-      if (bad.length > 0)
-        log.warn({ lines: bad.length }, `${METRICS_FILE} has lines that cannot be read; they are left out`);
-    }
-    if (existsSync(eventsPath)) await readEventsFile(eventsPath, (event) => this.#keep(event));
-    const last = this.history.last();
-    this.#segment = last === null ? 0 : this.history.lastSegment + 1;
-    this.#activeMs = last?.activeMs ?? 0;
+    await this.#read();
     const onTrouble = (error: Error | null): void => {
       if (error === null) log.info({}, 'the disk takes metrics again');
       else log.error({ error: error.message }, 'metrics cannot be written');
     };
-    this.#metricsFile = await openMetricsFile(metricsPath, { onTrouble });
-    this.#eventsFile = await openEventsFile(eventsPath, { onTrouble });
+    this.#metricsFile = await openMetricsFile(join(outDir, METRICS_FILE), { onTrouble });
+    this.#eventsFile = await openEventsFile(join(outDir, EVENTS_FILE), { onTrouble });
+  }
+
+  /**
+   * This process leads from now on: what other leaders wrote is read, and its own steps form a new segment.
+   *
+   * @param step the step that is committed next
+   */
+  async beginSegment(step: number): Promise<void> {
+    const { outDir, clock } = this.#options;
+    await this.#read();
+    const last = this.history.last();
+    this.#segment = last === null ? 0 : this.history.lastSegment + 1;
+    this.#activeMs = last?.activeMs ?? 0;
+    await this.#tensorBoard?.close();
+    this.#tensorBoard = await TensorBoardFile.open({
+      directory: join(outDir, 'tensorboard'),
+      startedWallMs: clock.wallMs(),
+      host: hostname(),
+      pid: process.pid,
+      fromStep: step,
+    });
   }
 
   event(kind: RunEventKind, step: number, text: string, worker: string | null = null): void {
@@ -105,6 +119,7 @@ export class RunRecorder {
     this.#valLoss = null;
     if (!this.history.append(metrics)) return;
     this.#metricsFile?.append(metrics);
+    this.#tensorBoard?.append(metrics);
     this.live.step(metrics);
     if (metrics.verdict === 'skip')
       this.event('step-skipped', metrics.step, `step ${metrics.step} was skipped`);
@@ -135,8 +150,26 @@ export class RunRecorder {
   }
 
   async close(): Promise<void> {
+    await this.#tensorBoard?.close();
     await this.#metricsFile?.close();
     await this.#eventsFile?.close();
+  }
+
+  /** Rows and events that are known already are passed over. */
+  async #read(): Promise<void> {
+    const { outDir, log } = this.#options;
+    const metricsPath = join(outDir, METRICS_FILE);
+    const eventsPath = join(outDir, EVENTS_FILE);
+    if (existsSync(metricsPath)) {
+      const bad = await readMetricsFile(metricsPath, (row) => this.history.append(row));
+      if (bad.length > 0)
+        log.warn({ lines: bad.length }, `${METRICS_FILE} has lines that cannot be read; they are left out`);
+    }
+    if (existsSync(eventsPath)) {
+      await readEventsFile(eventsPath, (event) => {
+        if (event.seq > this.#seq) this.#keep(event);
+      });
+    }
   }
 
   #keep(event: RunEvent): void {
