@@ -171,6 +171,12 @@ export class LedgerKeeper {
 
   async #take(entry: LedgerEntry, file: LedgerFile): Promise<void> {
     await file.append([entry]);
+    // Redis has it already and fixes the order; the disk follows without being waited for.
+    file
+      .sync()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ error: String(error) }, 'ledger.jsonl could not be synced'),
+      );
     this.#entries.push(entry);
     this.#head = pointAfter(entry);
     this.#recovered = false;

@@ -66,6 +66,17 @@ describe('run configuration', () => {
     expect(messageOf(() => parse('slots.deep=1'))).toContain('"slots" has no fields below it');
   });
 
+  it('refuses a grid too fine for so many slots, and what is not built yet', () => {
+    expect(messageOf(() => parse('exchange.gridBits=40', 'budget.globalBatch=64', 'slots=64'))).toContain(
+      'at most 38 with 64 slots',
+    );
+    expect(messageOf(() => parse('init=some/model'))).toContain(
+      'init: starting from a model directory is not built yet',
+    );
+    expect(messageOf(() => parse('verify.recomputeFraction=0.1'))).toContain('verify.recomputeFraction');
+    expect(messageOf(() => parse('checkpoint.store=s3://bucket/x'))).toContain('S3 is not built yet');
+  });
+
   it('refuses malformed YAML with its place', () => {
     expect(messageOf(() => parseRunConfig('run: [', 'bad.yaml'))).toContain('bad.yaml is not valid YAML');
   });

@@ -15,9 +15,9 @@ const modelSchema = z.strictObject({
   vocabSize: positiveInt,
   maxPositions: positiveInt,
   tieEmbeddings: z.boolean().default(true),
-  ropeTheta: z.number().positive().default(10000),
-  rmsNormEps: z.number().positive().default(1e-6),
-  initStd: z.number().positive().default(0.02),
+  ropeTheta: z.number().min(1).default(10000),
+  rmsNormEps: z.number().positive().lt(1).default(1e-6),
+  initStd: z.number().positive().lt(1).default(0.02),
 });
 
 const budgetSchema = z.strictObject({
@@ -119,6 +119,10 @@ function checkAcrossFields(
     optimizer: z.infer<typeof optimizerSchema>;
     timeouts: z.infer<typeof timeoutsSchema>;
     workers: { target: number; min: number };
+    init: string | null;
+    exchange: { gridBits: number | 'auto' };
+    verify: { recomputeFraction: number };
+    checkpoint: { store: string | null };
   },
   context: z.core.$RefinementCtx,
 ): void {
@@ -148,6 +152,30 @@ function checkAcrossFields(
   if (optimizer.minLr > optimizer.peakLr) fail(['optimizer', 'minLr'], 'at most optimizer.peakLr');
   if (timeouts.skewMs >= timeouts.leaseMs) fail(['timeouts', 'skewMs'], 'less than timeouts.leaseMs');
   if (workers.min > workers.target) fail(['workers', 'min'], `at most workers.target = ${workers.target}`);
+  // |x| < 2^9 per slot: so many slots of so fine a grid stay below 2^53, where doubles hold integers exactly.
+  const gridBits = config.exchange.gridBits === 'auto' ? DEFAULT_GRID_BITS : config.exchange.gridBits;
+  const allowedBits = Math.min(40, 44 - Math.ceil(Math.log2(slots)));
+  if (gridBits > allowedBits)
+    fail(['exchange', 'gridBits'], `at most ${allowedBits} with ${slots} slots, so that sums stay exact`);
+  checkNotBuilt(config, fail);
+}
+
+/** Fields that are part of the format and do nothing yet: accepting them silently would be a lie. */
+function checkNotBuilt(
+  config: {
+    init: string | null;
+    verify: { recomputeFraction: number };
+    checkpoint: { store: string | null };
+  },
+  fail: (path: Array<string | number>, message: string) => void,
+): void {
+  if (config.init !== null) fail(['init'], 'starting from a model directory is not built yet; leave it null');
+  if (config.verify.recomputeFraction > 0) {
+    fail(['verify', 'recomputeFraction'], 'computing slots twice is not built yet; leave it 0');
+  }
+  if (config.checkpoint.store?.startsWith('s3:') === true) {
+    fail(['checkpoint', 'store'], 'S3 is not built yet; give a directory that every coordinator sees');
+  }
 }
 
 function divisors(n: number): number[] {
