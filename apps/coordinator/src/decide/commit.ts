@@ -81,6 +81,9 @@ function publish(turn: Turn, gradDigest: string): void {
     members: state.exchange?.sets.size ?? members.length,
   });
   finishEvaluation(turn);
+  if (step < state.head) {
+    note(turn, 'step-replayed', null, `step ${step} was computed again: the same as in the ledger`);
+  }
   state.head = Math.max(state.head, step + 1);
   rememberGradient(state, step, gradDigest);
   state.lastMembers = members.map((member) => member.id);

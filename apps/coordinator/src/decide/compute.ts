@@ -11,7 +11,7 @@ export function grantOpenSlots(turn: Turn): boolean {
   const { state } = turn;
   const open = state.slots.flatMap((slot, k) => (slot.kind === 'open' ? [k] : []));
   if (open.length === 0) return true;
-  const able = membersOf(state).filter((member) => !member.leaving && member.position === state.next);
+  const able = membersOf(state).filter((member) => member.leaving === null && member.position === state.next);
   if (!mayGrant(turn, able)) return false;
   const load = new Map(able.map((member) => [member.id, grantedCount(state, member.id)]));
   const grants = new Map<WorkerId, number[]>();

@@ -17,7 +17,7 @@ export function askForEvaluations(turn: Turn): void {
   }
   const { evaluation } = state;
   if (evaluation === null || evaluation.step !== state.next) return;
-  const able = membersOf(state).filter((member) => !member.leaving && member.position === state.next);
+  const able = membersOf(state).filter((member) => member.leaving === null && member.position === state.next);
   const open = evaluation.asked.flatMap((asked, i) =>
     asked === null && evaluation.results[i] === null ? [i] : [],
   );

@@ -88,6 +88,7 @@ export type NoteKind =
   | 'worker-lost'
   | 'worker-evicted'
   | 'exchange-repeated'
+  | 'step-replayed'
   | 'checkpoint-started'
   | 'checkpoint-failed'
   | 'scaled'

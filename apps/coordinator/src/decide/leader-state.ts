@@ -81,8 +81,8 @@ export interface WorkerRecord {
   busySinceMs: number;
   /** Smoothed time of a slot; null before the first. */
   slotMs: number | null;
-  /** Said Leave, or has to go because the target fell. */
-  leaving: boolean;
+  /** Why it leaves at the end of the step (it said Leave, or the target fell); null while it stays. */
+  leaving: string | null;
 }
 
 export type SlotRecord =

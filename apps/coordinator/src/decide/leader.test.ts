@@ -292,6 +292,17 @@ describe('a newcomer', () => {
     expect(bench.did('welcome')).toMatchObject([{ worker: C, role: 'member', step: 1 }]);
   });
 
+  it('costs the members nothing, whether it says Hello again or dies', () => {
+    const bench = new Bench({ target: 3 }).hello(A).hello(B);
+    bench.state.startWaitUntilMs = 0;
+    bench.on({ kind: 'tick' }, 1);
+    bench.hello(C, { empty: false, position: 0 }).hello(C, { empty: false, position: 0 });
+    expect(bench.state.exchange?.attempt).toBe(1);
+    bench.on({ kind: 'disconnected', worker: C, why: 'gone' });
+    expect(bench.state.exchange?.attempt).toBe(1);
+    expect(bench.did('exchange')).toEqual([]);
+  });
+
   it('loads the newest checkpoint when that is the step to go on with', () => {
     const bench = new Bench({ target: 1, head: 5, manifestStep: 5 }).on({ kind: 'tick' }, 2000).hello(A);
     expect(bench.did('welcome')).toMatchObject([{ worker: A, role: 'load', step: 5 }]);

@@ -103,8 +103,7 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
       record.busySinceMs = nowMs;
       return takeEvaluated(turn, event.step, event.sequences);
     case 'leave':
-      if (!record.leaving) note(turn, 'worker-left', record.id, `${record.id} leaves: ${event.why}`);
-      record.leaving = true;
+      record.leaving ??= event.why;
       return;
     case 'disconnected':
       return loseWorker(turn, record, { why: event.why });

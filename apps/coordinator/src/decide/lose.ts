@@ -18,16 +18,25 @@ export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
   if (loss.evict === true)
     turn.effects.push({ do: 'evict', worker: record.id, why: loss.why, mayReturn: true });
   if (loss.quiet !== true) {
-    note(turn, record.leaving ? 'worker-left' : 'worker-lost', record.id, `${record.id}: ${loss.why}`);
+    note(
+      turn,
+      record.leaving !== null ? 'worker-left' : 'worker-lost',
+      record.id,
+      `${record.id}: ${loss.why}`,
+    );
   }
+  const slots = slotsOf(state, record.id);
+  const hadPart =
+    slots.length > 0 || state.exchange?.sets.has(record.id) === true || state.prepared.has(record.id);
   state.prepared.delete(record.id);
   state.complaints = state.complaints.filter(
     ({ accuser, accused }) => accuser !== record.id && accused !== record.id,
   );
   forgetEvaluations(turn, record.id);
-  const slots = slotsOf(state, record.id);
+  // A shadow, or a member without a slot of this step: nobody waits for it.
+  if (!hadPart) return;
   if (slots.length > 0 && record.role === 'member') state.lostMs += Math.max(0, nowMs - state.stepStartedMs);
-  if (loss.quiet !== true && !record.leaving) for (const slot of slots) countDeath(turn, slot);
+  if (loss.quiet !== true && record.leaving === null) for (const slot of slots) countDeath(turn, slot);
   if (survivorsHaveTheSum(turn)) return;
   state.exchange = null;
   reopen(turn, slots);

@@ -101,7 +101,7 @@ function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRec
     lastContactMs: nowMs,
     busySinceMs: nowMs,
     slotMs: null,
-    leaving: false,
+    leaving: null,
   };
 }
 

@@ -63,13 +63,13 @@ function orderAtRest(turn: Turn): void {
 function sendAwayLeavers(turn: Turn): void {
   const { state } = turn;
   for (const record of workersByAge(state)) {
-    if (!record.leaving) continue;
+    if (record.leaving === null) continue;
     const isLast = record.role === 'member' && membersOf(state).length === 1;
     if (isLast && state.manifestStep !== state.next) {
       orderAtRest(turn);
       continue;
     }
     if (state.checkpoint?.stripes.some((stripe) => stripe.worker === record.id) === true) continue;
-    loseWorker(turn, record, { why: 'left at the end of the step', evict: true });
+    loseWorker(turn, record, { why: `left: ${record.leaving}`, evict: true });
   }
 }

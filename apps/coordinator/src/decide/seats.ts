@@ -1,6 +1,6 @@
 // Seats: how many invitations wait, and who goes when there are too many workers (PROTOCOL section 6).
 import { workersByAge } from './leader-state.js';
-import { note, type Turn } from './turn.js';
+import type { Turn } from './turn.js';
 
 /** Keeps open seats = target - workers - invitations whose Hello has not come. */
 export function offerSeats(turn: Turn): void {
@@ -10,7 +10,7 @@ export function offerSeats(turn: Turn): void {
   for (const [seat, takenMs] of state.invitations) {
     if (nowMs - takenMs >= state.rules.seatMs) state.invitations.delete(seat);
   }
-  const staying = workersByAge(state).filter((worker) => !worker.leaving).length;
+  const staying = workersByAge(state).filter((worker) => worker.leaving === null).length;
   const open =
     state.phase === 'ended' ? 0 : Math.max(0, state.desired.target - staying - state.invitations.size);
   if (open === state.seatsWaiting) return;
@@ -21,14 +21,8 @@ export function offerSeats(turn: Turn): void {
 /** With more workers than seats the youngest leave at the end of the step. */
 export function shrinkToTarget(turn: Turn): void {
   const { state } = turn;
-  const staying = workersByAge(state).filter((worker) => !worker.leaving);
+  const staying = workersByAge(state).filter((worker) => worker.leaving === null);
   for (const record of staying.slice(state.desired.target)) {
-    record.leaving = true;
-    note(
-      turn,
-      'worker-left',
-      record.id,
-      `${record.id} leaves: ${staying.length} workers for ${state.desired.target} seats`,
-    );
+    record.leaving = `${staying.length} workers for ${state.desired.target} seats`;
   }
 }
