@@ -9,25 +9,20 @@ import {
 } from '@cria/collective';
 import { mathFollows, parseLine, type LedgerEntry } from '@cria/ledger';
 import { fingerprintText, parameterLayout } from '@cria/model';
-import {
-  PROTOCOL_VERSION,
-  type Commit,
-  type Exchange,
-  type Hello,
-  type RunConfig,
-  type Welcome,
-} from '@cria/protocol';
+import { type Commit, type Exchange, type Hello, type RunConfig, type Welcome } from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
 import { CriaError, type Clock, type Log } from '@cria/runtime';
-import { hostname } from 'node:os';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
 import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
 import { isPaused, pausePoint } from './pause-point.js';
+import { composeHello } from './rpc/compose-hello.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { CatchUp } from './train/catch-up.js';
 import { EngineClient } from './train/engine-client.js';
 import { describeDevice, engineOptions } from './train/engine-options.js';
+import { evaluateSequences } from './train/evaluate.js';
+import { loadState } from './train/load-state.js';
 import { tokensOf } from './train/tokens.js';
 import type { WorkerOptions } from './options.js';
 
@@ -237,26 +232,14 @@ export class RunSession {
   }
 
   async #loadState(welcome: Welcome): Promise<void> {
-    const parts = [...this.#shared.partVersion.keys()];
-    const { term, step, donors, mathHash } = welcome;
+    const parts = {
+      exchange: this.#exchange,
+      engine: this.#engine,
+      numParts: this.#shared.partVersion.length,
+    };
     try {
-      if (term === undefined) throw new CriaError('PROTOCOL_VIOLATION', 'a Welcome without a term');
-      const arrived = await this.#exchange.pullState({ term, step, donors, parts }, this.#abort.signal);
-      const other = arrived.find((part) => part.position !== step);
-      if (other !== undefined) {
-        throw new CriaError(
-          'STATE_DAMAGED',
-          `part ${other.part} came from step ${other.position}, not ${step}`,
-        );
-      }
-      const { stateDigest } = await this.#engine.adoptState();
-      if (welcome.stateDigest !== '' && welcome.stateDigest !== stateDigest) {
-        throw new CriaError(
-          'STATE_DAMAGED',
-          `the state of step ${step} has digest ${stateDigest}, not ${welcome.stateDigest}`,
-        );
-      }
-      this.#post({ kind: 'state-ready', position: step, mathHash, stateDigest });
+      const stateDigest = await loadState(welcome, { ...parts, signal: this.#abort.signal });
+      this.#post({ kind: 'state-ready', position: welcome.step, mathHash: welcome.mathHash, stateDigest });
     } catch (error) {
       this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
     }
@@ -316,18 +299,8 @@ export class RunSession {
   }
 
   async #evaluate({ request }: Extract<WorkerEffect, { do: 'evaluate' }>): Promise<void> {
-    const { config } = this.#options.facts;
-    const batch = config.budget.globalBatch / config.slots;
-    const word = new Uint32Array(1);
-    const value = new Float32Array(word.buffer);
-    for (let at = 0; at < request.sequences.length; at += batch) {
-      const some = request.sequences.slice(at, at + batch);
-      const tokens = tokensOf(Buffer.concat(some.map((sequence) => sequence.tokens)));
-      const losses = await this.#engine.evaluate(tokens, some.length);
-      const sequences = some.map(({ index }, i) => {
-        value[0] = losses[i] ?? Number.NaN;
-        return { index, lossBits: Number.isNaN(value[0]) ? 0x7fc00000 : (word[0] ?? 0) };
-      });
+    const { budget, slots } = this.#options.facts.config;
+    for await (const sequences of evaluateSequences(this.#engine, request, budget.globalBatch / slots)) {
       this.#link.send({ $case: 'evaluated', value: { step: request.step, sequences } });
     }
   }
@@ -438,45 +411,13 @@ export class RunSession {
 
   #hello(): Hello {
     const { facts, workerId, options, seat } = this.#options;
-    const state = this.#state;
-    const { reduced, newestVoid } = state;
-    const isWhole = state.phase === 'ready';
-    return {
-      protocolVersion: PROTOCOL_VERSION,
-      runId: facts.runId,
-      genesis: facts.genesis,
-      fingerprint: facts.fingerprint,
-      worker: workerId,
-      address: this.#address,
+    const { runId, genesis, fingerprint } = facts;
+    const identity = {
+      ...{ runId, genesis, fingerprint, worker: workerId, address: this.#address, threads: options.threads },
       device: describeDevice(options),
-      host: hostname(),
-      pid: process.pid,
-      position: isWhole ? state.position : 0,
-      empty: !isWhole,
-      mathHash: isWhole ? state.mathHash : facts.genesis,
-      stateDigest: isWhole ? state.stateDigest : '',
-      has: isWhole ? [...state.has] : [],
-      running: isWhole
-        ? [...(state.computing === null ? [] : [state.computing]), ...state.queue.map((work) => work.slot)]
-        : [],
-      spares: [],
-      reduced:
-        reduced === null || !isWhole
-          ? undefined
-          : {
-              ...reduced,
-              digest: reduced.gradDigest,
-              report: Buffer.from(reduced.report),
-              term: state.term,
-              attempt: 0,
-            },
-      newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
-      entriesFirst: 0,
-      entriesEnd: 0,
-      highestTerm: state.term.number === 0 ? undefined : { ...state.term },
       seat: this.#seatUsed ? '' : seat.jobId,
-      threads: options.threads,
     };
+    return composeHello(identity, this.#state);
   }
 }
 

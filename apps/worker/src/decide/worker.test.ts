@@ -1,0 +1,265 @@
+import type { Commit, Exchange, FromLeader } from '@cria/protocol';
+import { describe, expect, it } from 'vitest';
+import type { WorkerEffect, WorkerEvent } from './worker-events.js';
+import { decideWorker } from './worker.js';
+import { newWorkerState, type EntryFacts, type PreparedGradient, type WorkerState } from './worker-state.js';
+
+type LeaderMessage = NonNullable<FromLeader['message']>;
+
+const TERM = { number: 3, leader: 'c1' };
+const STATS = { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0 };
+
+class Bench {
+  readonly state: WorkerState = newWorkerState('me', 'genesis');
+  last: readonly WorkerEffect[] = [];
+
+  on(event: WorkerEvent): this {
+    this.last = decideWorker(this.state, event);
+    return this;
+  }
+
+  hears(message: LeaderMessage, entry: EntryFacts | null = null): this {
+    return this.on({ kind: 'message', message, entry });
+  }
+
+  /** A member with state[0], connected. */
+  member(): this {
+    this.on({ kind: 'connected' }).welcome(1);
+    return this.on({ kind: 'state-ready', position: 0, mathHash: 'genesis', stateDigest: 's0' });
+  }
+
+  welcome(role: 1 | 2 | 3 | 4, change: { step?: number; keep?: number[] } = {}): this {
+    const base = { runId: 'run', term: TERM, role, step: 0, keep: [], donors: [], coordinators: [] };
+    return this.hears({
+      $case: 'welcome',
+      value: { ...base, mathHash: 'genesis', stateDigest: '', ...change },
+    });
+  }
+
+  grant(slots: number[], step = this.state.position, term = TERM): this {
+    const granted = slots.map((slot) => ({ slot, tokens: Buffer.alloc(2), spare: false }));
+    return this.hears({ $case: 'grant', value: { term, step, slots: granted } });
+  }
+
+  computed(slot: number, generation = this.state.generation): this {
+    const done = {
+      step: this.state.position,
+      slot,
+      digests: Buffer.alloc(0),
+      flagged: false,
+      lossBits: 0,
+      spare: false,
+      computeMs: 1,
+    };
+    return this.on({ kind: 'slot-computed', generation, done });
+  }
+
+  exchange(attempt: number, slots: number[], change: Partial<Exchange> = {}): this {
+    const sets = [
+      { worker: 'me', address: 'a', slots },
+      { worker: 'other', address: 'b', slots: [9] },
+    ];
+    const base = { term: TERM, step: this.state.position, attempt, sets, from: [], void: false };
+    return this.hears({ $case: 'exchange', value: { ...base, ...change } });
+  }
+
+  reduced(attempt: number, step = this.state.position): this {
+    return this.on({ kind: 'reduced', attempt, gradient: gradientOf(step), stats: STATS });
+  }
+
+  commit(step = this.state.position, entry: Partial<EntryFacts> = {}): this {
+    const value: Commit = { term: TERM, entry: `entry ${step}`, checkpoint: [] };
+    const facts: EntryFacts = {
+      step,
+      mathHash: `m${step}`,
+      gradDigest: `g${step}`,
+      followsFrom: () => true,
+      ...entry,
+    };
+    return this.hears({ $case: 'commit', value }, facts);
+  }
+
+  applied(): this {
+    return this.on({ kind: 'applied', position: this.state.position + 1, stateDigest: 'next' });
+  }
+
+  does(): string[] {
+    return this.last.map((effect) => (effect.do === 'send' ? `send ${effect.message.$case}` : effect.do));
+  }
+}
+
+function gradientOf(step: number): PreparedGradient {
+  return {
+    step,
+    gradDigest: `g${step}`,
+    gradNormBits: 'n',
+    stateDigest: `s${step}`,
+    report: new Uint8Array(),
+  };
+}
+
+describe('a worker', () => {
+  it('says Hello when connected and makes state[0] as a member without one', () => {
+    const bench = new Bench().on({ kind: 'connected' });
+    expect(bench.does()).toEqual(['hello']);
+    expect(bench.welcome(1).does()).toEqual(['make-state']);
+    expect(bench.grant([0]).does()).toEqual([]);
+    bench.on({ kind: 'state-ready', position: 0, mathHash: 'genesis', stateDigest: 's0' });
+    expect(bench.does()).toEqual(['compute']);
+  });
+
+  it('computes granted slots one after the other; the first clears the accumulator', () => {
+    const bench = new Bench().member().grant([2, 5]);
+    expect(bench.last).toMatchObject([{ do: 'compute', work: { slot: 2 }, first: true }]);
+    bench.computed(2);
+    expect(bench.last).toMatchObject([{ do: 'send' }, { do: 'compute', work: { slot: 5 }, first: false }]);
+  });
+
+  it('gives a slot back that it has not begun, and no other', () => {
+    const bench = new Bench().member().grant([2, 5]);
+    const release = (slot: number): LeaderMessage => ({
+      $case: 'release',
+      value: { term: TERM, step: 0, slot },
+    });
+    expect(bench.hears(release(2)).does()).toEqual([]);
+    expect(bench.hears(release(5)).does()).toEqual(['send released']);
+    expect(bench.computed(2).does()).toEqual(['send slotDone']);
+  });
+
+  it('refuses a lower term and the same number of another leader (H7)', () => {
+    const bench = new Bench().member();
+    expect(bench.grant([0], 0, { number: 2, leader: 'c0' }).does()).toEqual([]);
+    expect(bench.grant([0], 0, { number: 3, leader: 'c2' }).does()).toEqual([]);
+    expect(bench.grant([0]).does()).toEqual(['compute']);
+  });
+});
+
+describe('an exchange', () => {
+  it('begins when its set is what this worker has or is computing', () => {
+    const bench = new Bench().member().grant([2, 5]);
+    expect(bench.exchange(1, [2, 5]).does()).toEqual(['exchange']);
+  });
+
+  it('with another set makes the worker drop its sum and say Hello (H1)', () => {
+    const bench = new Bench().member().grant([2]).computed(2);
+    expect(bench.exchange(1, [2, 3]).does()).toEqual(['drop-accumulator', 'hello']);
+    expect(bench.state.has.size).toBe(0);
+  });
+
+  it('ends before a new grant changes the accumulator (H3)', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]);
+    expect(bench.grant([3]).does()).toEqual(['cancel-exchange', 'compute']);
+    expect(bench.reduced(1).does()).toEqual([]);
+  });
+
+  it('prepares once it is reduced, and again under a later attempt without computing anything', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]);
+    expect(bench.reduced(1).does()).toEqual(['send prepare']);
+    expect(bench.exchange(2, [2], { from: [{ id: 'me', address: 'a' }] }).does()).toEqual(['send prepare']);
+  });
+
+  it('that is void drops a gradient reduced before', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]).reduced(1);
+    expect(bench.exchange(2, [2], { void: true }).does()).toEqual(['drop-reduced', 'exchange']);
+  });
+
+  it('of others is listened to by a member without a slot', () => {
+    const bench = new Bench()
+      .member()
+      .exchange(1, [], { sets: [{ worker: 'other', address: 'b', slots: [0, 1] }] });
+    expect(bench.last).toMatchObject([{ do: 'exchange', isListener: true }]);
+  });
+});
+
+describe('a commit', () => {
+  const prepared = (): Bench => new Bench().member().grant([2]).computed(2).exchange(1, [2]).reduced(1);
+
+  it('is applied when it follows the own state and names the own gradient', () => {
+    const bench = prepared().commit();
+    expect(bench.does()).toEqual(['apply']);
+    expect(bench.applied().does()).toEqual(['send applied']);
+    expect(bench.state).toMatchObject({ position: 1, mathHash: 'm0', phase: 'ready' });
+  });
+
+  it('with another gradient, of a later step or of another history leads to Hello', () => {
+    expect(prepared().commit(0, { gradDigest: 'x' }).does()).toEqual(['hello']);
+    expect(prepared().commit(4).does()).toEqual(['hello']);
+    expect(
+      prepared()
+        .commit(0, { followsFrom: () => false })
+        .does(),
+    ).toEqual(['hello']);
+  });
+
+  it('of a step that was applied already is ignored', () => {
+    expect(prepared().commit().applied().commit(0).does()).toEqual([]);
+  });
+
+  it('lets grants of the next step wait until it is applied', () => {
+    const bench = prepared().commit().grant([7], 1);
+    expect(bench.does()).toEqual([]);
+    expect(bench.applied().does()).toEqual(['send applied', 'compute']);
+  });
+
+  it('waits for a listener that is still copying the sum', () => {
+    const bench = new Bench().member();
+    bench.exchange(1, [], { sets: [{ worker: 'other', address: 'b', slots: [0] }] }).commit();
+    expect(bench.does()).toEqual([]);
+    expect(bench.reduced(1).does()).toEqual(['send prepare', 'apply']);
+  });
+});
+
+describe('a lost connection', () => {
+  it('keeps the work: a Welcome that keeps all of it changes nothing', () => {
+    const bench = new Bench().member().grant([2, 5]).computed(2).on({ kind: 'disconnected' });
+    expect(bench.computed(5).state.has).toEqual(new Set([2, 5]));
+    bench.on({ kind: 'connected' }).welcome(1, { keep: [2, 5] });
+    expect(bench.does()).toEqual([]);
+    expect(bench.state.has.size).toBe(2);
+  });
+
+  it('loses it when the leader keeps none of it; late results are ignored', () => {
+    const bench = new Bench()
+      .member()
+      .grant([2, 5])
+      .computed(2)
+      .on({ kind: 'disconnected' })
+      .on({ kind: 'connected' });
+    const before = bench.state.generation;
+    expect(bench.welcome(1).does()).toEqual(['drop-accumulator']);
+    expect(bench.computed(5, before).does()).toEqual([]);
+    expect(bench.state.has.size).toBe(0);
+  });
+
+  it('in the middle of an apply says Hello when the state is whole', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]).reduced(1).commit();
+    bench.on({ kind: 'disconnected' }).on({ kind: 'connected' });
+    expect(bench.does()).toEqual([]);
+    expect(bench.applied().does()).toEqual(['hello']);
+  });
+});
+
+describe('a shadow', () => {
+  it('copies, listens to every Exchange and Commit, and says Hello when it has caught up', () => {
+    const bench = new Bench().on({ kind: 'connected' }).welcome(2, { step: 4 });
+    expect(bench.does()).toContain('copy-state');
+    bench.exchange(1, [], { step: 4, sets: [{ worker: 'other', address: 'b', slots: [0] }] });
+    expect(bench.last).toMatchObject([{ do: 'exchange', isListener: true }]);
+    expect(bench.commit(4).does()).toEqual(['copy-commit']);
+    bench.on({ kind: 'state-ready', position: 5, mathHash: 'm4', stateDigest: 's5' });
+    expect(bench.does()).toEqual(['hello']);
+    expect(bench.state.position).toBe(5);
+  });
+
+  it('that waits ahead of the run says Hello when the run gets there', () => {
+    const bench = new Bench().member();
+    bench.state.position = 7;
+    bench.welcome(4, { step: 5 });
+    const beat = (head: number): LeaderMessage => ({
+      $case: 'heartbeat',
+      value: { term: TERM, counter: 1, head },
+    });
+    expect(bench.hears(beat(6)).does()).toEqual([]);
+    expect(bench.hears(beat(7)).does()).toEqual(['hello']);
+  });
+});

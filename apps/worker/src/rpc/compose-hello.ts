@@ -1,0 +1,45 @@
+import { PROTOCOL_VERSION, type Hello } from '@cria/protocol';
+import { hostname } from 'node:os';
+import type { WorkerState } from '../decide/worker-state.js';
+
+/** What does not change while a worker serves a run. */
+export interface WorkerIdentity {
+  readonly runId: string;
+  readonly genesis: string;
+  readonly fingerprint: string;
+  readonly worker: string;
+  /** Where peers fetch from it. */
+  readonly address: string;
+  readonly device: string;
+  readonly threads: number;
+  /** The invitation that led here; empty once it is used up. */
+  readonly seat: string;
+}
+
+/** Hello as the state stands. A state that is being made or copied counts as none. */
+export function composeHello(identity: WorkerIdentity, state: WorkerState): Hello {
+  const { reduced, newestVoid, term } = state;
+  const isWhole = state.phase === 'ready';
+  const begun = state.computing === null ? [] : [state.computing];
+  return {
+    ...identity,
+    protocolVersion: PROTOCOL_VERSION,
+    host: hostname(),
+    pid: process.pid,
+    position: isWhole ? state.position : 0,
+    empty: !isWhole,
+    mathHash: isWhole ? state.mathHash : identity.genesis,
+    stateDigest: isWhole ? state.stateDigest : '',
+    has: isWhole ? [...state.has] : [],
+    running: isWhole ? [...begun, ...state.queue.map((work) => work.slot)] : [],
+    spares: [],
+    reduced:
+      reduced === null || !isWhole
+        ? undefined
+        : { ...reduced, digest: reduced.gradDigest, report: Buffer.from(reduced.report), term, attempt: 0 },
+    newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
+    entriesFirst: 0,
+    entriesEnd: 0,
+    highestTerm: term.number === 0 ? undefined : { ...term },
+  };
+}
