@@ -1,1 +1,2 @@
-export {};
+export { simulate } from './simulate.js';
+export type { SimulateOptions, SimulationResult } from './simulate.js';

@@ -1,0 +1,108 @@
+// Carries out a schedule's faults.
+import type { Desired } from '@cria/coordinator/decide/leader-state';
+import type { Cluster } from '../cluster.js';
+import type { CoordinatorPlace } from '../coordinator/coordinator-place.js';
+import type { WorkerPlace } from '../worker/worker-place.js';
+import type { SimProcess } from '../world/process.js';
+import { describeFault, type Fault } from './fault.js';
+
+export interface Targets {
+  readonly workers: readonly WorkerPlace[];
+  readonly coordinators: readonly CoordinatorPlace[];
+}
+
+const PEOPLE_LOOK_EVERY_MS = 500;
+
+export class Injector {
+  readonly #cluster: Cluster;
+  readonly #targets: Targets;
+  /** What people want; they repeat it until the run does it. */
+  #wish: Partial<Desired> = {};
+
+  constructor(cluster: Cluster, targets: Targets) {
+    this.#cluster = cluster;
+    this.#targets = targets;
+  }
+
+  start(faults: readonly Fault[]): void {
+    const { world } = this.#cluster;
+    for (const fault of faults) {
+      if ('ms' in fault.when) world.at(fault.when.ms, () => this.#inject(fault, ''));
+    }
+    world.onMark((point, count, who) => {
+      for (const fault of faults) {
+        const { when } = fault;
+        const isDue = 'point' in when && when.point === point && when.count === count;
+        // After the event in which the point was reached: a process dies between two instructions, not within one.
+        if (isDue) world.at(world.nowMs, () => this.#inject(fault, who));
+      }
+    });
+    this.#lookAfterWishes();
+  }
+
+  #inject(fault: Fault, hit: string): void {
+    const { world, redis } = this.#cluster;
+    const { action } = fault;
+    world.log('fault', () => `${describeFault(fault)} ${hit}`);
+    switch (action.do) {
+      case 'kill':
+        return this.#process(action.who, hit)?.kill();
+      case 'freeze': {
+        const process = this.#process(action.who, hit);
+        process?.stop();
+        world.at(world.nowMs + action.forMs, () => process?.continue());
+        return;
+      }
+      case 'redis':
+        return redis.die(action.comeback, action.downMs);
+      case 'leader-and-redis':
+        this.#process('leader', hit)?.kill();
+        return redis.die(action.comeback, action.downMs);
+      case 'partition':
+        return world.network.partition(action.from, action.to, world.nowMs + action.forMs);
+      case 'isolate':
+        world.network.partition(action.host, '*', world.nowMs + action.forMs);
+        return world.network.partition('*', action.host, world.nowMs + action.forMs);
+      case 'slow':
+        return world.network.slow(action.host, world.nowMs + action.forMs, action.addMs);
+      case 'scale':
+        this.#wish = { ...this.#wish, target: action.target };
+        return this.#repeatWish();
+      case 'pause':
+        this.#wish = { ...this.#wish, paused: true };
+        world.at(world.nowMs + action.forMs, () => {
+          this.#wish = { ...this.#wish, paused: false };
+          this.#repeatWish();
+        });
+        return this.#repeatWish();
+      case 'leave':
+        return this.#targets.workers.find((place) => place.name === action.who)?.leave();
+    }
+  }
+
+  #process(who: string, hit: string): SimProcess | undefined {
+    const { workers, coordinators } = this.#targets;
+    if (who === 'leader') return coordinators.find((place) => place.leads)?.process;
+    const name = who === 'hit' ? hit : who;
+    return [...workers, ...coordinators].find((place) => place.name === name)?.process;
+  }
+
+  #lookAfterWishes(): void {
+    const { world } = this.#cluster;
+    world.at(world.nowMs + PEOPLE_LOOK_EVERY_MS, () => {
+      this.#repeatWish();
+      this.#lookAfterWishes();
+    });
+  }
+
+  #repeatWish(): void {
+    const { redis, world } = this.#cluster;
+    const before = redis.data.desired;
+    if (!redis.process.alive || before === null) return;
+    const after = { ...before, ...this.#wish };
+    if (after.target === before.target && after.paused === before.paused) return;
+    redis.data.desired = { ...after, revision: before.revision + 1 };
+    world.log('people', () => `want ${JSON.stringify(redis.data.desired)}`);
+    redis.publish('desired');
+  }
+}

@@ -1,0 +1,156 @@
+// PROTOCOL section 8, as far as the present code carries it. The oracle knows every state and every sum; nobody in the
+// simulated cluster does.
+import type { LeaderEffect } from '@cria/coordinator/decide/leader-events';
+import { workersByAge } from '@cria/coordinator/decide/leader-state';
+import type { LedgerEntry } from '@cria/ledger';
+import type { Exchange } from '@cria/protocol';
+import type { Leadership } from './coordinator/leadership.js';
+import { GENESIS, stateDigest, validationLoss, wholeOf } from './model/mathematics.js';
+import type { Oracle } from './model/oracle.js';
+import type { SimManifest } from './stores/durable.js';
+import type { LeaseHolder } from './stores/redis-data.js';
+import type { PeerPart } from './worker/peer.js';
+import type { WorkerSession } from './worker/session.js';
+import type { World } from './world/world.js';
+
+type Grant = Extract<LeaderEffect, { do: 'grant' }>;
+type Note = Extract<LeaderEffect, { do: 'note' }>;
+
+export class Invariants {
+  readonly #world: World;
+  readonly #oracle: Oracle;
+  /** mathHashes of entries that Redis took. */
+  readonly #appended = new Set<string>();
+  readonly #exchanges = new Map<string, string>();
+  readonly #terms = new Map<string, number>();
+  readonly sessions = new Map<string, WorkerSession>();
+
+  constructor(world: World, oracle: Oracle) {
+    this.#world = world;
+    this.#oracle = oracle;
+  }
+
+  sessionBegan(worker: string, session: WorkerSession): void {
+    this.sessions.set(worker, session);
+  }
+
+  sessionEnded(worker: string): void {
+    this.sessions.delete(worker);
+  }
+
+  /** I1, I5: Redis took an entry. */
+  appended(entry: LedgerEntry, before: LedgerEntry | null, holder: LeaseHolder | null): void {
+    const { step } = entry.math;
+    this.#check('I1', entry.mathHash === this.#oracle.step(step).mathHash, () => `entry ${step} has other mathematics`);
+    const { term } = entry.ops;
+    const isHolders = holder !== null && holder.number === term.number && holder.leader === term.leader;
+    this.#check('I5', isHolders, () => `entry ${step} was appended by ${term.leader} without the lease`);
+    const lastNumber = before?.ops.term.number ?? 0;
+    this.#check('I5', term.number >= lastNumber, () => `the term falls from ${lastNumber} to ${term.number} at ${step}`);
+    this.#check('I5', before === null || before.math.step === step - 1, () => `entry ${step} follows ${before?.math.step}`);
+    this.#appended.add(entry.mathHash);
+  }
+
+  /** I4: a worker is about to apply an entry. */
+  applies(worker: string, entry: LedgerEntry): void {
+    const isKnown = this.#appended.has(entry.mathHash);
+    this.#check('I4', isKnown, () => `${worker} applies entry ${entry.math.step}, which was never appended`);
+  }
+
+  /** I3: a worker has a reduced gradient. */
+  reduced(
+    worker: string,
+    sum: { step: number; attempt: number; sums: readonly number[]; parts: ReadonlyArray<PeerPart | null> },
+  ): void {
+    const { sums } = this.#oracle.step(sum.step);
+    sum.sums.forEach((value, part) => {
+      const counts = sum.parts[part]?.counts.join('') ?? '';
+      this.#check('I3', value === sums[part], () =>
+        `${worker}: attempt ${sum.attempt} of step ${sum.step}: part ${part} is a wrong sum (counts by slot: ${counts})`,
+      );
+    });
+  }
+
+  /** I2, I5: after every event of a worker. */
+  workerDecided(worker: string, session: WorkerSession): void {
+    const { state, memory } = session;
+    const before = this.#terms.get(worker) ?? 0;
+    this.#check('I5', state.term.number >= before, () => `${worker}'s term falls from ${before} to ${state.term.number}`);
+    this.#terms.set(worker, state.term.number);
+    if (state.phase !== 'ready') return;
+    const { position } = state;
+    const truth = this.#oracle.step(position);
+    const digest = stateDigest(memory.values);
+    this.#check('I2', digest === truth.stateDigest, () => `${worker} at ${position} has state ${digest}`);
+    this.#check('I2', digest === state.stateDigest, () => `${worker} at ${position} says digest ${state.stateDigest}`);
+    const mathHash = position === 0 ? GENESIS : this.#oracle.step(position - 1).mathHash;
+    this.#check('I2', state.mathHash === mathHash, () => `${worker} at ${position} has mathHash ${state.mathHash}`);
+  }
+
+  /** I5: (term, attempt) means one thing. */
+  exchangeSent(exchange: Exchange): void {
+    const key = `${exchange.term?.number}/${exchange.term?.leader}/${exchange.attempt}`;
+    const { step, sets, from } = exchange;
+    const meaning = JSON.stringify([step, sets, from, exchange.void]);
+    const before = this.#exchanges.get(key);
+    this.#check('I5', before === undefined || before === meaning, () => `attempt ${key} meant ${before}, now ${meaning}`);
+    this.#exchanges.set(key, meaning);
+  }
+
+  /** I6: counts and digests fail only where a bit was flipped. */
+  blocked(worker: string, slots: readonly number[], why: string): void {
+    const isDamage = slots.length > 0 || why.includes('match');
+    this.#check('I6', !isDamage, () => `${worker} complains: ${why}`);
+  }
+
+  noted(leadership: Leadership, { kind, text }: Note): void {
+    const isDamage = kind === 'damage-found' && (text.includes('digests at step') || text.startsWith('state at step'));
+    this.#check('I6', !isDamage, () => `${leadership.process.id}: ${text}`);
+  }
+
+  /** I7: recovery's head. */
+  recovered(headStep: number, copies: ReadonlyArray<readonly LedgerEntry[]>): void {
+    for (const copy of copies) {
+      const newest = copy.at(-1)?.math.step ?? -1;
+      this.#check('I7', headStep >= newest, () => `the head is ${headStep}, a copy goes to ${newest}`);
+    }
+  }
+
+  /** I8: nothing is computed again that a member has. */
+  granted({ state }: Leadership, grant: Grant): void {
+    const holders = [...state.prepared.keys()].join(', ');
+    const isNeedless = state.prepared.size > 0 && !state.voidNext;
+    this.#check('I8', !isNeedless, () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`);
+  }
+
+  /** I10: seats. */
+  leaderDecided({ state }: Leadership): void {
+    if (state.phase !== 'run') return;
+    const staying = workersByAge(state).filter((worker) => !worker.leaving).length;
+    const { target } = state.desired;
+    this.#check('I10', staying <= target, () => `${staying} workers stay, ${target} are wanted`);
+  }
+
+  /** Validation losses are those of the oracle's states. */
+  validated(step: number, lossBits: ReadonlyArray<number | null>): void {
+    const whole = wholeOf(this.#oracle.step(step).state);
+    lossBits.forEach((bits, index) => {
+      const isRight = bits === null || bits === validationLoss(index, whole);
+      this.#check('I2', isRight, () => `validation sequence ${index} at step ${step} has loss bits ${bits}`);
+    });
+  }
+
+  /** I9: a manifest is about to be published. */
+  published({ step, parts, entries }: SimManifest): void {
+    const truth = this.#oracle.step(step).state;
+    this.#check('I9', parts.join() === truth.join(), () => `checkpoint ${step} holds [${parts.join()}]`);
+    this.#check('I9', entries.length === step, () => `checkpoint ${step} holds ${entries.length} entries`);
+    for (const { math, mathHash } of entries) {
+      this.#check('I9', mathHash === this.#oracle.step(math.step).mathHash, () => `checkpoint ${step}: entry ${math.step}`);
+    }
+  }
+
+  #check(rule: string, holds: boolean, text: () => string): void {
+    if (!holds) this.#world.violation(rule, text());
+  }
+}

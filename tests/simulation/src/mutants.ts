@@ -1,0 +1,23 @@
+import type { RedisMutants } from './stores/redis-data.js';
+
+/** Faults that are built into the fakes, one at a time, to see whether the simulator finds them (PROTOCOL section 8). */
+export interface Mutants extends RedisMutants {
+  /** The leader takes Hellos of workers that obey a higher term, and workers obey lower terms. */
+  readonly noTermCheck?: boolean;
+  /** A new leader does not raise its number above what entries and manifests name. */
+  readonly noRaise?: boolean;
+  /** Streams of the accumulator are not ended when it changes. */
+  readonly streamsGoOn?: boolean;
+  /** Workers keep their accumulator whatever Welcome says. */
+  readonly noKeepRule?: boolean;
+  /** Recovery does not look into Redis. */
+  readonly headWithoutRedis?: boolean;
+  /** A copying shadow takes every part for one of the step that it asked for. */
+  readonly untaggedRanges?: boolean;
+  /** Exchanges are numbered from 1 at every step. */
+  readonly attemptPerStep?: boolean;
+  /** The count check of sums is off. */
+  readonly noCountCheck?: boolean;
+  /** Linear digests are not compared. */
+  readonly noDigestCheck?: boolean;
+}

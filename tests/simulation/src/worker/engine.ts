@@ -1,0 +1,105 @@
+// The engine thread: one thing at a time, each takes a while (apps/worker/src/train/trainer.ts).
+import { nextPart, slotGradient, slotLoss, stateDigest, validationLoss, wholeOf } from '../model/mathematics.js';
+import { Chain, sleep, wait, type Future, type Task } from '../world/future.js';
+import type { SimProcess } from '../world/process.js';
+import type { Memory } from './memory.js';
+import type { SlotResult } from './slot-registry.js';
+
+export interface UpdateOrder {
+  readonly step: number;
+  readonly gradNorm: number;
+  /** Part -> its sum. */
+  readonly sums: ReadonlyMap<number, number>;
+}
+
+export class Engine {
+  readonly #process: SimProcess;
+  readonly #memory: Memory;
+  readonly #turns: Chain;
+  /** Usual time of a slot. */
+  readonly #slotMs: number;
+
+  constructor(process: SimProcess, memory: Memory, slotMs: number) {
+    this.#process = process;
+    this.#memory = memory;
+    this.#turns = new Chain(process);
+    this.#slotMs = slotMs;
+  }
+
+  makeState(): Task<string> {
+    return this.#inTurn(5, () => {
+      this.#memory.makeState();
+      return stateDigest(this.#memory.values);
+    });
+  }
+
+  stateDigest(): Task<string> {
+    return this.#inTurn(1, () => stateDigest(this.#memory.values));
+  }
+
+  evaluate(indices: readonly number[]): Task<Array<{ index: number; lossBits: number }>> {
+    return this.#inTurn(3 * indices.length, () => {
+      const whole = wholeOf(this.#memory.values);
+      return indices.map((index) => ({ index, lossBits: validationLoss(index, whole) }));
+    });
+  }
+
+  /** Forward and backward; the gradient is added to the accumulator part by part on the way. */
+  *slot(step: number, slot: number, clear: boolean): Task<SlotResult & { computeMs: number }> {
+    return yield* this.#through(() => this.#computeSlot(step, slot, clear));
+  }
+
+  /** state[step] becomes state[step + 1], part by part. */
+  *update(order: UpdateOrder): Task<string> {
+    return yield* this.#through(() => this.#update(order));
+  }
+
+  *#computeSlot(step: number, slot: number, clear: boolean): Task<SlotResult & { computeMs: number }> {
+    const process = this.#process;
+    const { shape } = this.#memory;
+    const beganMs = process.world.nowMs;
+    const tookMs = this.#slotMs * process.world.between(0.8, 1.3);
+    if (clear) this.#memory.clearAccumulator();
+    const whole = wholeOf(this.#memory.values);
+    const digests: number[] = [];
+    for (let part = 0; part < shape.numParts; part++) {
+      yield* sleep(process, tookMs / (shape.numParts + 1));
+      const gradient = slotGradient({ step, slot, part }, whole);
+      this.#memory.accumulate(part, slot, gradient);
+      digests.push(gradient);
+    }
+    yield* sleep(process, tookMs / (shape.numParts + 1));
+    const computeMs = Math.round(process.world.nowMs - beganMs);
+    return { slot, loss: slotLoss(step, slot, whole), digests, computeMs };
+  }
+
+  *#update({ step, gradNorm, sums }: UpdateOrder): Task<string> {
+    const process = this.#process;
+    for (const [part, sum] of sums) {
+      const live = this.#memory.parts[part];
+      if (live === undefined) continue;
+      if (live.applying) throw new Error(`part ${part} is applied by one thread at a time`);
+      live.applying = true;
+      yield* sleep(process, process.world.between(0.5, 4));
+      live.value = nextPart(live.value, sum, step, gradNorm);
+      live.position += 1;
+      live.applying = false;
+    }
+    yield* sleep(process, process.world.between(0.5, 2));
+    return stateDigest(this.#memory.values);
+  }
+
+  *#inTurn<T>(takesMs: number, act: () => T): Task<T> {
+    const process = this.#process;
+    return yield* this.#through(function* () {
+      yield* sleep(process, process.world.between(0.5, 1.5) * takesMs);
+      return act();
+    });
+  }
+
+  *#through<T>(act: () => Task<T>): Task<T> {
+    const future: Future<T> = this.#turns.push(act);
+    return yield* wait(this.#process, future);
+  }
+}
+
