@@ -47,7 +47,10 @@ async function coordinator() {
   }
   const out = flag('out');
   const metrics = join(out, 'metrics.jsonl');
-  const server = createServer().listen(Number(flag('http-port')), '127.0.0.1');
+  const server = createServer((request, response) => response.end('{}')).listen(
+    Number(flag('http-port')),
+    '127.0.0.1',
+  );
   await new Promise((resolve) => server.once('listening', resolve));
   let step = existsSync(metrics) ? readFileSync(metrics, 'utf8').trim().split('\n').length : 0;
   const steps = Number(flag('steps'));

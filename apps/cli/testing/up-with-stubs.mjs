@@ -1,10 +1,10 @@
-// `cria up` over stub-cria.mjs: node up-with-stubs.mjs OUT STEPS DATA. Prints the outcome as JSON.
+// `cria up` over stub-cria.mjs: node up-with-stubs.mjs OUT STEPS DATA [--resume]. Prints the outcome as JSON.
 import { fileURLToPath } from 'node:url';
 import { validateRunConfig } from '@cria/protocol';
 import { describeError, exitCodeOf, signalsToAbort } from '@cria/runtime';
 import { up } from '../dist/up/up.js';
 
-const [out, steps, data] = process.argv.slice(2);
+const [out, steps, data, resume] = process.argv.slice(2);
 const signal = signalsToAbort();
 const config = validateRunConfig(
   {
@@ -24,7 +24,7 @@ const request = {
   ...{
     config,
     out,
-    resume: false,
+    resume: resume === '--resume',
     stopAfterSteps: Number(steps),
     coordinators: 1,
     device: 'cpu',

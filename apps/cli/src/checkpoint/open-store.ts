@@ -17,12 +17,6 @@ import { CONFIG_FILE, readRunConfig } from '../run/run-config-file.js';
 /** The store of the run in `runDir`. */
 export function openStore(runDir: string, config: RunConfig): CheckpointStore {
   const { store } = config.checkpoint;
-  if (store !== null && store.includes('://')) {
-    throw new CriaError(
-      'CONFIG_INVALID',
-      `checkpoint.store ${store}: this version keeps checkpoints in directories`,
-    );
-  }
   return new DirectoryStore(store ?? join(runDir, 'checkpoints'));
 }
 

@@ -39,11 +39,6 @@ describe('loadConfig', () => {
     expect(isAbsolute(config.checkpoint.store ?? '')).toBe(true);
   });
 
-  it('leaves the address of a store as it is', () => {
-    const config = loadConfig({ flags: set('checkpoint.store=s3://llamas/run'), file, environment: {} });
-    expect(config.checkpoint.store).toBe('s3://llamas/run');
-  });
-
   it('names where a bad override came from', () => {
     const load = (): unknown => loadConfig({ flags: set(), file, environment: { CRIA_SET: 'slots' } });
     expect(load).toThrowError(CriaError);

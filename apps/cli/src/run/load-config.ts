@@ -1,6 +1,6 @@
 // Which configuration a command line means: flag, then environment, then file, then preset.
 import { readFileSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseOverride, parseRunConfig, type Override, type RunConfig } from '@cria/protocol';
 import { CriaError, systemCode } from '@cria/runtime';
 import { InvalidArgumentError, Option, type Command } from 'commander';
@@ -82,7 +82,6 @@ function readConfigFile(file: string): string {
 function withAbsolutePaths(config: RunConfig): RunConfig {
   const train = config.data.train.map((source) => ({ ...source, path: resolve(source.path) }));
   const { store } = config.checkpoint;
-  const isFolder = store !== null && !store.includes('://') && !isAbsolute(store);
-  const checkpoint = isFolder ? { ...config.checkpoint, store: resolve(store) } : config.checkpoint;
+  const checkpoint = store === null ? config.checkpoint : { ...config.checkpoint, store: resolve(store) };
   return { ...config, data: { ...config.data, train }, checkpoint };
 }

@@ -26,8 +26,17 @@ export function isAlive(file: RunFile): boolean {
 function isLivingProcess(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return systemCode(error) === 'EPERM';
+  }
+}
+
+/** Ended, and nobody has asked how: an orphan in a container whose first process does not care. */
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }

@@ -12,6 +12,6 @@ export interface LastWords {
 export function lastWords(text: string): LastWords {
   const [, code = '', sentence = ''] = [...text.matchAll(/^(?:cria: )?\[([A-Z_]+)\] (.*)$/gm)].at(-1) ?? [];
   if (code in ERROR_ACTIONS) return { code: code as ErrorCode, sentence };
-  const [line = ''] = [...text.matchAll(/^\w*Error\b.*$/gm)].at(-1) ?? [];
+  const [, line = ''] = [...text.matchAll(/^(?:cria: )?(\w*Error\b.*)$/gm)].at(-1) ?? [];
   return { code: null, sentence: line };
 }

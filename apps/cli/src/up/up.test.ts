@@ -40,8 +40,8 @@ interface Up {
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
-function startUp(steps: number, environment: NodeJS.ProcessEnv = {}): Up {
-  const child = spawn(process.execPath, [SCRIPT, out, String(steps), data], {
+function startUp(steps: number, environment: NodeJS.ProcessEnv = {}, flags: readonly string[] = []): Up {
+  const child = spawn(process.execPath, [SCRIPT, out, String(steps), data, ...flags], {
     env: { ...process.env, STUB_ORDER: join(folder, 'order'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A process group of its own, as a shell gives to a job.
@@ -184,6 +184,26 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
     process.kill(children().get('worker-0') ?? -1, 'SIGSTOP');
     up.process.kill('SIGKILL');
     await until(() => leftOver(pids).length === 0, 'everybody has ended');
+  });
+
+  it('goes on with --resume where a killed one has ended, waiting for its children to end', async () => {
+    const first = startUp(MANY_STEPS);
+    await until(isTraining, 'it trains');
+    const before = steps();
+    first.process.kill('SIGKILL');
+    const { code, stdout } = await startUp(before + 50, {}, ['--resume']).ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ steps: before + 50 });
+  });
+
+  it('does not resume a run that is under way', async () => {
+    const first = startUp(MANY_STEPS);
+    await until(isTraining, 'it trains');
+    const { code, stderr } = await startUp(MANY_STEPS, {}, ['--resume']).ended;
+    expect(stderr).toContain(`end it with \`cria stop --out ${out}\` first`);
+    expect(code).toBe(2);
+    first.process.kill('SIGTERM');
+    expect((await first.ended).code).toBe(143);
   });
 
   it('follows the number of workers that the run wants', async () => {

@@ -10,6 +10,7 @@ import { baseOf } from '../run/find-run.js';
 import { chooseOutDir, makeOutDir } from '../run/out-dir.js';
 import { fetchStatus } from '../run/run-client.js';
 import { childFailure } from './child-failure.js';
+import { expectIdle } from './expect-idle.js';
 import { Family } from './family.js';
 import { expectFreePort } from './free-port.js';
 import { checkRedis, expectRedisServer } from './redis-server.js';
@@ -62,6 +63,7 @@ export async function up(request: UpRequest, signal: AbortSignal): Promise<UpEnd
   if (request.redisUrl === null) expectRedisServer();
   else await checkRedis(request.redisUrl, quietServices());
   const outDir = chooseOutDir({ ...request, run: request.config.run });
+  await expectIdle(outDir, systemClock, signal);
   const probe = await probeEngine(request.config, request, signal);
   const config = withResolvedEngine(request.config, probe);
   makeOutDir(outDir);
