@@ -66,13 +66,15 @@ Napi::Value NativeContext::linearBackwardWeight(Info info) {
                                                        operands));
 }
 
-// (y; tokens, table; rows, width, vocabulary)
+// (y; tokens, table; rows, width, vocabulary, stored)
 Napi::Value NativeContext::embeddingForward(Info info) {
   const Arguments a = open(info, "embeddingForward");
   const int64_t rows = a.size(3), width = a.size(4), vocabulary = a.size(5);
+  const cria_dtype stored = a.dtype(6);
   return status(info, kernels_->embedding_forward(context_, a.array<float>(0, {rows, width}),
                                                   a.array<int32_t>(1, {rows}),
-                                                  a.array<float>(2, {vocabulary, width}), rows, width, vocabulary));
+                                                  a.array(2, {vocabulary, width}, stored), rows, width, vocabulary,
+                                                  stored));
 }
 
 // (dtable; dy, tokens; rows, width, vocabulary)

@@ -18,17 +18,30 @@ bool allBelow(const int32_t* tokens, int64_t rows, int64_t vocabulary) {
   return true;
 }
 
-}  // namespace
-
-cria_status embedding_forward(cria_context* context, float* y, const int32_t* tokens, const float* table, int64_t rows,
-                              int64_t width, int64_t vocabulary) {
-  if (!allBelow(tokens, rows, vocabulary)) return CRIA_BAD_TOKEN;
+template <class T>
+void lookUp(cria_context* context, float* y, const int32_t* tokens, const T* table, int64_t rows, int64_t width) {
   forEach(context, ceilDivide(rows, kRowsPerTask), [&](int64_t task, int) {
     const int64_t to = smaller((task + 1) * kRowsPerTask, rows);
     for (int64_t row = task * kRowsPerTask; row < to; ++row) {
-      __builtin_memcpy(y + row * width, table + tokens[row] * width, sizeof(float) * width);
+      const T* source = table + tokens[row] * width;
+      for (int64_t column = 0; column < width; column += kLanes) {
+        const int lanes = lanesLeft(width, column);
+        storeLanes(y + row * width + column, loadLanes(source + column, lanes), lanes);
+      }
     }
   });
+}
+
+}  // namespace
+
+cria_status embedding_forward(cria_context* context, float* y, const int32_t* tokens, const void* table, int64_t rows,
+                              int64_t width, int64_t vocabulary, cria_dtype stored) {
+  if (!allBelow(tokens, rows, vocabulary)) return CRIA_BAD_TOKEN;
+  if (stored == CRIA_BF16) {
+    lookUp(context, y, tokens, static_cast<const Bf16*>(table), rows, width);
+  } else {
+    lookUp(context, y, tokens, static_cast<const float*>(table), rows, width);
+  }
   return CRIA_OK;
 }
 

@@ -71,9 +71,9 @@ typedef struct cria_kernels {
 
   /* -- the model's other layers --------------------------------------------------------------------------------- */
 
-  /* y[rows, width] = table[tokens[row]], y f32. */
-  cria_status (*embedding_forward)(cria_context*, float* y, const int32_t* tokens, const float* table, int64_t rows,
-                                   int64_t width, int64_t vocabulary);
+  /* y[rows, width] = table[tokens[row]], y f32; the table has dtype `stored`. */
+  cria_status (*embedding_forward)(cria_context*, float* y, const int32_t* tokens, const void* table, int64_t rows,
+                                   int64_t width, int64_t vocabulary, cria_dtype stored);
 
   /* dtable[tokens[row]] += dy[row] for ascending rows. */
   cria_status (*embedding_backward)(cria_context*, float* dtable, const float* dy, const int32_t* tokens,

@@ -138,10 +138,10 @@ describeInstructionSets('layers, forward', (instructionSet, addon) => {
     });
   }
 
-  it('embedding copies rows', () => {
-    const table = randomTensor(new Rng(6), 7 * 5, F32);
+  it.each([F32, BF16] as const)('embedding copies rows (dtype %i)', (dtype) => {
+    const table = randomTensor(new Rng(6), 7 * 5, dtype);
     const y = new Float32Array(15);
-    context.embeddingForward(y, Int32Array.of(6, 0, 6), table.stored, 3, 5, 7);
+    context.embeddingForward(y, Int32Array.of(6, 0, 6), table.stored, 3, 5, 7, dtype);
     const row = (token: number): number[] => [...table.values.subarray(5 * token, 5 * token + 5)];
     expect([...y]).toEqual([...row(6), ...row(0), ...row(6)]);
   });

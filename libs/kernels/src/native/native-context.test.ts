@@ -32,7 +32,7 @@ describeNative('the memory of a native context', (addon) => {
   it('refuses a token outside the vocabulary', () => {
     const table = new Float32Array(6);
     const attempt = (): void =>
-      context.embeddingForward(new Float32Array(2), Int32Array.of(3), table, 1, 2, 3);
+      context.embeddingForward(new Float32Array(2), Int32Array.of(3), table, 1, 2, 3, F32);
     expect(attempt).toThrow(expect.objectContaining({ code: 'BAD_TOKEN' }));
   });
 

@@ -79,7 +79,7 @@ export interface NativeContext {
     operands: Dtype,
   ): void;
 
-  /** y_MC = table_VC[tokens_M], f32. */
+  /** y_MC = table_VC[tokens_M], y f32; the table is stored in `stored`. */
   embeddingForward(
     y: Memory,
     tokens: Memory,
@@ -87,6 +87,7 @@ export interface NativeContext {
     rows: number,
     width: number,
     vocabulary: number,
+    stored: Dtype,
   ): void;
   /** dtable_VC[tokens_M] += dy_MC, rows ascending, f32. */
   embeddingBackward(

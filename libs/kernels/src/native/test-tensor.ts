@@ -1,5 +1,5 @@
 // Random tensors for tests, in a dtype and as the doubles that they are exactly.
-import { Rng } from '@cria/runtime';
+import type { Rng } from '@cria/runtime';
 import { expect } from 'vitest';
 import { bf16ToF32, f32ToBf16 } from '../reference/bf16.js';
 import { BF16 } from './native-context.js';

@@ -1,0 +1,2 @@
+export { createNativeEngine } from './native-engine.js';
+export type { NativeEngineOptions } from './native-engine.js';
