@@ -143,6 +143,10 @@ export class CoordinatorProcess {
       ...{ store, layout, runId, genesis, puller, log, clock: systemClock },
       keep: config.checkpoint.keep,
       files: checkpointFiles(config),
+      onRejected: (step, text) => {
+        log.warn({ step }, text);
+        recorder.event('damage-found', step, text);
+      },
       fingerprints: { engine: options.engineFingerprint, data: dataset.fingerprint, parent: null },
       mathConfig: mathematicalConfig(config),
       tokensPerStep: globalBatch * sequenceLength,

@@ -29,6 +29,8 @@ export interface CheckpointKeeperOptions {
   readonly tokensPerStep: number;
   readonly ledgerPath: string;
   readonly puller: StatePuller;
+  /** A checkpoint is damaged; the sentence is for people. */
+  readonly onRejected: (step: number, text: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -56,13 +58,10 @@ export class CheckpointKeeper {
 
   /** Verifies from the newest one back; says which ones were passed over. */
   async findNewest(): Promise<Manifest | null> {
-    const { store, log } = this.#options;
+    const { store, onRejected } = this.#options;
     const { manifest, rejected } = await newestVerified(store);
-    for (const bad of rejected) {
-      log.warn(
-        { ...bad },
-        `checkpoint of step ${bad.step} does not verify (${bad.file}: ${bad.reason}): passed over`,
-      );
+    for (const { step, file, reason } of rejected) {
+      onRejected(step, `checkpoint of step ${step} does not verify (${file}: ${reason}): passed over`);
     }
     this.#newest = manifest;
     await this.#refreshViews();
