@@ -33,7 +33,8 @@ export function describeCommand(name: string, summary: string, example: string):
 export function act<Options extends object>(command: Command, action: Action<Options>): Command {
   return command.action(async (...received: unknown[]) => {
     const self = received.at(-1) as Command;
-    const options = self.opts<Options & { json?: boolean }>();
+    // A group (`data`, `checkpoints`) takes --json wherever it stands on the line.
+    const options = self.optsWithGlobals<Options & { json?: boolean }>();
     const terminal = createTerminal({ json: options.json === true });
     try {
       throw new Ended((await action(terminal, options, self.args)) ?? EXIT.done);
