@@ -2,7 +2,6 @@
 // single undisturbed worker writes, to the last bit. One file, so that two clusters never share the machine's cores.
 import { afterAll, beforeAll, describe } from 'vitest';
 import { audits } from './claims/audit.js';
-import { badInput } from './claims/bad-input.js';
 import { damage } from './claims/damage.js';
 import { kills } from './claims/kills.js';
 import { numbersOfWorkers } from './claims/numbers-of-workers.js';
@@ -21,5 +20,4 @@ describe.runIf(process.platform === 'linux')('one result', () => {
   describe('of a run that was interrupted', resumes);
   describe('that a ledger proves', audits);
   describe('or a clear message, when something is damaged', damage);
-  describe('or a clear message, when a person asks for something impossible', badInput);
 });

@@ -43,6 +43,11 @@ export class RunDirectory {
     );
   }
 
+  /** Steps that were computed again, from the events that say so. */
+  replayed(): number[] {
+    return this.events('step-replayed').map(({ text }) => Number(/^step (\d+) /.exec(text)?.[1]));
+  }
+
   metrics(): MetricsLine[] {
     return this.#lines<MetricsLine>('metrics.jsonl');
   }

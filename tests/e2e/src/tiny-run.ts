@@ -25,7 +25,7 @@ seed: 7
 model: { hiddenSize: 16, intermediateSize: 32, layers: 1, heads: 2, kvHeads: 1, vocabSize: 50304, maxPositions: 16 }
 budget: { steps: ${TINY.budgetSteps}, sequenceLength: ${TINY.sequenceLength}, globalBatch: ${TINY.globalBatch} }
 slots: 6
-data: { train: [ { path: ${tokens} } ], validation: { fraction: 0.02, everySteps: 6 } }
+data: { train: [ { path: ${tokens} } ], validation: { fraction: 0.004, everySteps: 6 } }
 optimizer: { peakLr: 3e-3, minLr: 3e-4, warmupSteps: 3 }
 engine: { kind: tfjs, precision: f32 }
 checkpoint: { everySteps: ${TINY.checkpointEverySteps}, keep: 3 }
@@ -36,7 +36,7 @@ workers: { target: 1, min: 1 }
 /** Makes token files in `folder` with `cria data prepare`; returns their directory. */
 export async function prepareTokens(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  const documents = Array.from({ length: 100 }, (_, i) => JSON.stringify({ text: documentText(i) }));
+  const documents = Array.from({ length: 250 }, (_, i) => JSON.stringify({ text: documentText(i) }));
   writeFileSync(join(folder, 'corpus.jsonl'), `${documents.join('\n')}\n`);
   const made = await runCria(['data', 'prepare', 'corpus.jsonl', '--out', 'tokens', '--json'], {
     cwd: folder,
@@ -57,11 +57,11 @@ const VERBS = ['watches', 'remembers', 'carries', 'paints', 'counts', 'follows',
 const OBJECTS = ['the mountains', 'seven baskets', 'a quiet river', 'the morning mail', 'its own shadow'];
 const PLACES = ['in April', 'near La Paz', 'behind the market', 'at 4,000 metres', 'without a word'];
 
-/** About 3 KB of sentences, others for every number; the same on every machine. */
+/** About 1 KB of sentences, others for every number; the same on every machine. */
 function documentText(number: number): string {
   const pick = (words: readonly string[], at: number): string => words[at % words.length] as string;
-  const sentences = Array.from({ length: 60 }, (_, i) => {
-    const at = number * 60 + i;
+  const sentences = Array.from({ length: 25 }, (_, i) => {
+    const at = number * 25 + i;
     const place = pick(PLACES, (at * at) % 11);
     return `${pick(SUBJECTS, at)} ${pick(VERBS, at * 3)} ${pick(OBJECTS, at >> 1)} ${place}.`;
   });

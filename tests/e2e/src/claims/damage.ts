@@ -1,17 +1,35 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { lastObject } from '../cria.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
-import { claim, type Stage } from '../stage.js';
+import { claim, Stage, type Life } from '../stage.js';
 import { TINY } from '../tiny-run.js';
 
+/** Steps of the run that is damaged in each test; it has checkpoints of 4 and 8. */
+const TRAINED_STEPS = 8;
+
 export function damage(): void {
-  claim(
-    'a flipped bit in a checkpoint: `--resume` says so and goes on from the one before',
+  let trained: Stage;
+
+  beforeAll(async () => {
+    trained = new Stage();
+    const outcome = await trained.up(tiny(1, TRAINED_STEPS)).outcome();
+    await expectUndisturbed(trained, outcome, TRAINED_STEPS);
+    expect(await trained.run.checkpoints()).toEqual([8, 4]);
+  }, 120_000);
+  afterAll(() => trained.clear());
+
+  /** A test on a copy of the trained run. */
+  const claimOfCopy = (title: string, act: (stage: Stage) => Promise<void>): void =>
+    claim(title, async (stage) => {
+      cpSync(trained.run.path, stage.run.path, { recursive: true });
+      await act(stage);
+    });
+
+  claimOfCopy(
+    'a flipped bit in a checkpoint: the run says so and goes on from the one before',
     async (stage) => {
-      await stage.up(tiny(2, 8)).outcome();
-      expect(await stage.run.checkpoints()).toEqual([8, 4]);
       const file = flipBit(stage, 8, /^model.*\.safetensors$/);
       const verified = await stage.cria('checkpoints', 'verify', stage.run.path, '--json');
       expect(lastObject(verified)).toMatchObject({
@@ -23,42 +41,80 @@ export function damage(): void {
       });
       expect(verified.code).toBe(1);
 
-      const up = stage.up(['--resume', '--workers', '1', '--steps', String(TINY.steps)]);
+      const up = resumed(stage);
       await expectUndisturbed(stage, await up.outcome());
-      expect(up.stderr()).toContain(`checkpoint of step 8 does not verify`);
-      expect(stage.run.events('step-replayed').map(({ step }) => step)).toEqual([4, 5, 6, 7]);
+      expect(up.stderr()).toContain('checkpoint of step 8 does not verify');
+      expect(stage.run.replayed()).toEqual([4, 5, 6, 7]);
+      // The bad one has been replaced on the way.
+      expect((await stage.cria('checkpoints', 'verify', stage.run.path)).code).toBe(0);
     },
   );
 
-  claim('a flipped bit in every checkpoint: `--resume` computes everything again', async (stage) => {
-    await stage.up(tiny(1, 4)).outcome();
-    expect(await stage.run.checkpoints()).toEqual([4]);
-    flipBit(stage, 4, /^optimizer.*\.safetensors$/);
-    const up = stage.up(['--resume', '--workers', '2', '--steps', '8']);
-    await expectUndisturbed(stage, await up.outcome(), 8);
-    expect(up.stderr()).toContain(`checkpoint of step 4 does not verify`);
+  claimOfCopy('a flipped bit in every checkpoint: the run computes everything again', async (stage) => {
+    flipBit(stage, 8, /^optimizer.*\.safetensors$/);
+    flipBit(stage, 4, /^trainer-state\.json$/);
+    const up = resumed(stage);
+    await expectUndisturbed(stage, await up.outcome());
+    for (const step of [4, 8]) expect(up.stderr()).toContain(`checkpoint of step ${step} does not verify`);
+    expect(stage.run.replayed()).toHaveLength(TRAINED_STEPS);
   });
 
-  claim('a changed ledger: `--resume` mends it from the newest checkpoint', async (stage) => {
-    await stage.up(tiny(1, 4)).outcome();
+  claimOfCopy('a damaged ledger and an empty Redis: the checkpoint has all of it', async (stage) => {
     const ledger = stage.run.file('ledger.jsonl');
     writeFileSync(ledger, readFileSync(ledger, 'utf8').replace(/"stateDigest":"./, '"stateDigest":"x'));
+    rmSync(stage.run.file('redis'), { recursive: true });
     expect((await stage.cria('audit', stage.run.path)).code).toBe(1);
-    const up = stage.up(['--resume', '--workers', '1', '--steps', '8']);
-    await expectUndisturbed(stage, await up.outcome(), 8);
+    await expectUndisturbed(stage, await resumed(stage).outcome());
+    expect(stage.run.replayed()).toEqual([]);
   });
 
-  claim('other data under the same path: `--resume` is refused with both fingerprints', async (stage) => {
-    const { tokens } = reference();
-    cpSync(tokens, join(stage.folder, 'tokens'), { recursive: true });
-    await stage
-      .up([...tiny(1, 4), '--set', `data.train=[{path: ${join(stage.folder, 'tokens')}}]`])
-      .outcome();
-    const up = stage.up(['--resume', '--set', 'seed=8']);
-    const { code, stderr } = await up.ended;
+  for (const keepsRedis of [true, false]) {
+    const memory = keepsRedis ? '' : ' even when Redis has forgotten the run';
+    claimOfCopy(`another configuration: --resume refuses it${memory}, and nothing is lost`, async (stage) => {
+      if (!keepsRedis) rmSync(stage.run.file('redis'), { recursive: true });
+      const before = contentsOf(stage);
+      const { code, stderr } = await stage.up(['--resume', '--set', 'seed=8']).ended;
+      expect(stderr).toContain('RUN_MISMATCH');
+      expect(code).toBe(2);
+      expect(contentsOf(stage)).toEqual(before);
+    });
+  }
+
+  claimOfCopy('other data: --resume refuses it, and nothing is lost', async (stage) => {
+    const tokens = join(stage.folder, 'tokens');
+    const before = contentsOf(stage);
+    const another = { text: 'Another corpus altogether. '.repeat(2000) };
+    writeFileSync(join(stage.folder, 'another.jsonl'), `${JSON.stringify(another)}\n`.repeat(3));
+    expect((await stage.cria('data', 'prepare', 'another.jsonl', '--out', tokens)).code).toBe(0);
+    const { code, stderr } = await stage.up(['--resume', '--set', `data.train=[{path: ${tokens}}]`]).ended;
     expect(stderr).toContain('RUN_MISMATCH');
     expect(code).toBe(2);
+    expect(contentsOf(stage)).toEqual(before);
   });
+
+  claimOfCopy('a token file cut short: --resume refuses it, and nothing is lost', async (stage) => {
+    const tokens = join(stage.folder, 'tokens');
+    cpSync(reference().tokens, tokens, { recursive: true });
+    truncateSync(join(tokens, 'tokens.bin'), 1000);
+    const before = contentsOf(stage);
+    const { code, stderr } = await stage.up(['--resume', '--set', `data.train=[{path: ${tokens}}]`]).ended;
+    expect(stderr).toContain(join(tokens, 'tokens.bin'));
+    expect(code).toBe(1);
+    expect(contentsOf(stage)).toEqual(before);
+  });
+}
+
+function resumed(stage: Stage): Life {
+  return stage.up(['--resume', '--workers', '1', '--steps', String(TINY.steps)]);
+}
+
+/** What a person would miss: configuration, ledger, names of the checkpoints. */
+function contentsOf({ run }: Stage): object {
+  return {
+    config: readFileSync(run.file('config.yaml'), 'utf8'),
+    ledger: readFileSync(run.file('ledger.jsonl'), 'utf8'),
+    checkpoints: readdirSync(run.file('checkpoints')).sort(),
+  };
 }
 
 /** Changes one bit in the middle of a file of a checkpoint; returns the file's name. */

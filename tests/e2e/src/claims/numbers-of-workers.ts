@@ -19,23 +19,28 @@ export function numbersOfWorkers(): void {
     });
   }
 
-  claim('`cria scale` from 1 to 3 to 2 during the run changes nothing', async (stage) => {
-    const up = stage.up(tiny(1, SCALED_STEPS));
-    const membersOfSomeStep = (members: number, from: number): number | null =>
-      stage.run.ledger().find((entry) => entry.step >= from && entry.members.length === members)?.step ??
-      null;
-    await stage.committed(2);
-    await stage.wish('scale', '3');
-    const three = await until('three workers share a step', () => membersOfSomeStep(3, 2), 60_000);
-    await stage.wish('scale', '2');
-    await until('two workers share a step', () => membersOfSomeStep(2, three + 1), 60_000);
-    await expectUndisturbed(stage, await up.outcome(), SCALED_STEPS);
-    expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
-      'target 1 -> 3 workers',
-      'target 3 -> 2 workers',
-    ]);
-    expect(stage.run.events('worker-lost')).toEqual([]);
-  });
+  claim(
+    '`cria scale` from 1 to 3 to 2 during the run changes nothing, and no exchange waits',
+    async (stage) => {
+      const up = stage.up(tiny(1, SCALED_STEPS));
+      const stepOf = (members: number, from: number): number | null =>
+        stage.run.ledger().find((entry) => entry.step >= from && entry.members.length === members)?.step ??
+        null;
+      await stage.committed(2);
+      await stage.wish('scale', '3');
+      const three = await until('three workers share a step', () => stepOf(3, 2), 60_000);
+      await stage.wish('scale', '2');
+      await until('two workers share a step', () => stepOf(2, three + 1), 60_000);
+      await expectUndisturbed(stage, await up.outcome(), SCALED_STEPS);
+      expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
+        'target 1 -> 3 workers',
+        'target 3 -> 2 workers',
+      ]);
+      for (const kind of ['worker-lost', 'exchange-repeated', 'step-replayed']) {
+        expect(stage.run.events(kind)).toEqual([]);
+      }
+    },
+  );
 }
 
 function mathematicalPart(line: object): object {
