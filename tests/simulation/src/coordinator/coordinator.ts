@@ -22,6 +22,7 @@ export class Coordinator {
   readonly #control: ControlServer;
   #leadership: Leadership | null = null;
   #holder: LeaseHolder | null = null;
+  #ledNumber = 0;
   #wanted: Desired;
 
   constructor(cluster: Cluster, process: SimProcess, address: string) {
@@ -63,7 +64,8 @@ export class Coordinator {
       this.#process.log(() => `leadership over: ${JSON.stringify(end)}`);
       if (end.kind === 'ended') return this.#cluster.onEnded(end.ending, end.reason);
       if (end.kind === 'failed') return this.#cluster.world.crashed(this.#process.id, end.error);
-      termAtLeast = Math.max(termAtLeast, end.termAtLeast);
+      // One process never leads twice with one number, whatever Redis has forgotten.
+      termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#ledNumber + 1);
       yield* sleep(this.#process, RETRY_MS);
     }
   }
@@ -104,6 +106,7 @@ export class Coordinator {
         wanted: this.#wanted,
       });
       this.#leadership = leadership;
+      this.#ledNumber = leadership.term.number;
       cluster.world.mark('leads', process.id);
       if (lost !== null) leadership.stepDown(lost, 0);
       return yield* leadership.run();

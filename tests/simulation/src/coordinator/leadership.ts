@@ -276,8 +276,9 @@ export class Leadership implements ControlSink {
       case 'hello': {
         const { value } = message;
         const reduced = value.reduced === undefined ? null : { ...value.reduced, gradDigest: value.reduced.digest };
-        const termNumber = value.highestTerm?.number ?? 0;
-        return { kind: 'hello', hello: { ...value, worker, reduced, termNumber } };
+        const { number: termNumber, leader: termLeader } = value.highestTerm ?? { number: 0, leader: '' };
+        const hello = { ...value, worker, reduced, termNumber, termLeader };
+        return { kind: 'hello', hello };
       }
       case 'slotDone':
         return { kind: 'slot-done', worker, ...message.value };

@@ -115,7 +115,7 @@ export class ExchangeNode {
     const counts = new Array<number>(shape.slots).fill(0);
     for (const set of order.sets) for (const slot of set.slots) counts[slot] = (counts[slot] ?? 0) + 1;
     const slots = counts.flatMap((count, slot) => (count === 1 ? [] : [slot]));
-    if (slots.length > 0) {
+    if (slots.length > 0 && order.from.length === 0) {
       const why = `the sets name slots ${slots.join(', ')} twice or not at all`;
       emit({ kind: 'blocked', attempt, peer: '', slots, part: 0, why });
       return why;
@@ -145,10 +145,14 @@ export class ExchangeNode {
     if (current === null || isNewer(request, current.order)) {
       return { kind: 'not-yet', reason: 'that attempt is not known here yet' };
     }
-    if (!isSameExchange(request, current.order)) return { kind: 'stale', reason: 'a newer exchange is under way' };
-    if (request.step !== current.order.step) return { kind: 'stale', reason: 'that attempt is about another step' };
-    if (request.content === 'acc') return this.#accumulatorPart(current, request.part);
-    return this.reduced.get(request.step, request.part) ?? { kind: 'wait' };
+    const isNewest = isSameExchange(request, current.order) && request.step === current.order.step;
+    if (request.content === 'reduced') {
+      // A sum is the same in every attempt since the last void one.
+      const part = this.reduced.get(request.step, request.part);
+      return part ?? (isNewest ? { kind: 'wait' } : { kind: 'stale', reason: 'that sum is gone' });
+    }
+    if (!isNewest) return { kind: 'stale', reason: 'a newer exchange is under way' };
+    return this.#accumulatorPart(current, request.part);
   }
 
   #statePart(request: PeerRequest): PeerAnswer {

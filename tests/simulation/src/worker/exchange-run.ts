@@ -205,6 +205,8 @@ export class ExchangeRun {
     } catch (error) {
       if (this.#end.aborted || error instanceof Aborted) throw error;
       if (!(error instanceof PullError)) throw error;
+      // Nobody will tell a listener how it goes on: it says Hello.
+      if (error.failure === 'stale' && this.#order.shadow) throw new FinallyBlocked(error.message);
       if (error.failure !== 'stale') this.#complain({ peer: peer.id, part, why: error.message });
       yield* sleep(process, RETRY_MS, this.#end);
       return null;

@@ -28,6 +28,9 @@ export interface WorldOptions {
   readonly trace: ((line: string) => void) | null;
 }
 
+/** Time moves in binary fractions, so that sums and differences of times are exact. */
+const TICKS_PER_MS = 1024;
+
 /** Nothing that a schedule means takes so many events: something goes round in circles. */
 const EVENTS_MAX = 3_000_000;
 
@@ -62,7 +65,7 @@ export class World {
   }
 
   at(atMs: number, run: () => void): void {
-    this.#queue.push(Math.max(atMs, this.nowMs), run);
+    this.#queue.push(Math.max(Math.ceil(atMs * TICKS_PER_MS) / TICKS_PER_MS, this.nowMs), run);
   }
 
   soon(run: () => void): void {
