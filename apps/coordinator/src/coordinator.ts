@@ -45,6 +45,7 @@ export class Coordinator {
   #holder: LeaseHolder | null = null;
   #seen: SeenCoordinator[] = [];
   #wanted: Desired;
+  #lastTerm = 0;
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
@@ -104,7 +105,8 @@ export class Coordinator {
         }
         if (end.kind === 'failed') return end;
         if (signal.aborted) return null;
-        termAtLeast = Math.max(termAtLeast, end.termAtLeast);
+        // A number is never led under twice: Redis may have forgotten it.
+        termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#lastTerm + 1);
         await sleep(clock, RETRY_MS, signal).catch(() => undefined);
       }
       return null;
@@ -169,6 +171,7 @@ export class Coordinator {
       });
       if (lost !== null || signal.aborted) this.#leadership.stepDown(lost ?? 'this coordinator leaves', 0);
       const { number } = this.#leadership.state.term;
+      this.#lastTerm = number;
       log.info({ term: number }, 'leads');
       const text = `${context.coordinatorId} leads (term ${number})`;
       context.recorder.event('leader-elected', this.#leadership.state.head, text);

@@ -1,5 +1,5 @@
 // Everything a coordinator needs before it can lead: data, identity of the run, stores. Nothing here is volatile.
-import { DirectoryStore, type NamedBytes } from '@cria/checkpoint';
+import { DirectoryStore, readManifest, type NamedBytes } from '@cria/checkpoint';
 import { openDataset, tokenizerFiles, type Dataset } from '@cria/data';
 import {
   generationConfig,
@@ -45,6 +45,7 @@ export async function prepareRun(options: CoordinatorOptions, redis: RedisConnec
     parent: null,
   });
   const store = new DirectoryStore(config.checkpoint.store ?? join(outDir, 'checkpoints'));
+  await checkStoredGenesis(store, outDir, genesis);
   const record = await claim(options, redis, { genesis, storeOwner: await store.owner() });
   await store.claim(record.id);
   const token = readRunFile(outDir)?.token ?? randomId(16);
@@ -58,6 +59,39 @@ export async function prepareRun(options: CoordinatorOptions, redis: RedisConnec
     token,
     record,
   };
+}
+
+/** What lies in the directory must be of this genesis: the store is what is believed, whatever Redis remembers. */
+async function checkStoredGenesis(store: DirectoryStore, outDir: string, genesis: string): Promise<void> {
+  const stored = (await newestManifestGenesis(store)) ?? (await ledgerMismatch(outDir, genesis));
+  if (stored === null || stored === genesis) return;
+  throw new CriaError(
+    'RUN_MISMATCH',
+    `${outDir} holds a run of genesis ${stored}, this configuration, data and engine give ${genesis}: resume it with what ` +
+      'it was started with, or choose another --out for a new run',
+  );
+}
+
+async function newestManifestGenesis(store: DirectoryStore): Promise<string | null> {
+  for (const { step, complete } of await store.list()) {
+    if (!complete) continue;
+    try {
+      return (await readManifest(store, step)).genesis;
+    } catch {
+      // Damaged: the one before it may still be read; what it is worth is decided when the run starts.
+    }
+  }
+  return null;
+}
+
+/** 'another' when the first entry of ledger.jsonl does not follow this genesis; null when there is none or it does. */
+async function ledgerMismatch(outDir: string, genesis: string): Promise<string | null> {
+  const path = join(outDir, 'ledger.jsonl');
+  if (!existsSync(path)) return null;
+  for await (const entry of readLedger(path)) {
+    return mathFollows({ step: -1, mathHash: genesis }, entry) ? null : 'another';
+  }
+  return null;
 }
 
 async function claim(

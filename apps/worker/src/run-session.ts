@@ -9,7 +9,14 @@ import {
 } from '@cria/collective';
 import { mathFollows, parseLine, type LedgerEntry } from '@cria/ledger';
 import { fingerprintText, parameterLayout } from '@cria/model';
-import { type Commit, type Exchange, type Hello, type RunConfig, type Welcome } from '@cria/protocol';
+import {
+  type Commit,
+  type Exchange,
+  type Hello,
+  type RunConfig,
+  type Term,
+  type Welcome,
+} from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
 import { CriaError, type Clock, type Log } from '@cria/runtime';
 import { decideWorker } from './decide/worker.js';
@@ -314,7 +321,7 @@ export class RunSession {
     void outcome.then(
       async (outcome) => {
         if (outcome.kind !== 'prepared')
-          return this.#exchangeEnded(attempt, outcome.kind === 'blocked' && isListener);
+          return this.#exchangeEnded({ term, attempt }, outcome.kind === 'blocked' && isListener);
         await this.#copied(step);
         const stateDigest = await this.#engine.stateDigest();
         const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
@@ -327,12 +334,12 @@ export class RunSession {
           memoryBytes,
         };
         const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
-        this.#post({ kind: 'reduced', attempt, gradient, stats });
+        this.#post({ kind: 'reduced', term, attempt, gradient, stats });
         await pausePoint('prepared', step);
       },
       (error: unknown) => {
         this.#options.log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
-        this.#exchangeEnded(attempt, true);
+        this.#exchangeEnded({ term, attempt }, true);
       },
     );
   }
@@ -344,30 +351,24 @@ export class RunSession {
     if (held !== null) this.#catchUp?.holdGradient(step, held);
   }
 
-  #exchangeEnded(attempt: number, tell: boolean): void {
-    if (tell)
-      this.#post({
-        kind: 'blocked',
-        attempt,
-        peer: '',
-        slots: [],
-        part: 0,
-        why: 'the exchange could not go on',
-      });
+  #exchangeEnded(which: { term: Term; attempt: number }, tell: boolean): void {
+    if (!tell) return;
+    const why = 'the exchange could not go on';
+    this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
   }
 
   #onExchange(event: ExchangeEvent): void {
     const { log } = this.#options;
     switch (event.kind) {
       case 'blocked': {
-        const { attempt, peer, slots, part, why } = event;
+        const { term, attempt, peer, slots, part, why } = event;
         log.warn({ attempt, peer, slots, part }, `exchange blocked: ${why}`);
-        return this.#post({ kind: 'blocked', attempt, peer, slots, part, why });
+        return this.#post({ kind: 'blocked', term, attempt, peer, slots, part, why });
       }
       case 'damaged':
         return log.warn({ ...event }, 'a damaged frame arrived; it is pulled again');
       case 'wrong-set':
-        return this.#post({ kind: 'wrong-set', attempt: event.attempt });
+        return this.#post({ kind: 'wrong-set', term: event.term, attempt: event.attempt });
       case 'stripe-pulled': {
         const value = { step: event.position, stripe: 0, stateDigest: this.#state.stateDigest };
         return this.#link.send({ $case: 'stored', value });

@@ -72,6 +72,7 @@ function publish(turn: Turn, gradDigest: string): void {
   const { state, nowMs } = turn;
   const step = state.next;
   const members = membersOf(state);
+  finishEvaluation(turn);
   turn.effects.push({
     do: 'measured',
     step,
@@ -80,7 +81,6 @@ function publish(turn: Turn, gradDigest: string): void {
     lostMs: state.lostMs,
     members: state.exchange?.sets.size ?? members.length,
   });
-  finishEvaluation(turn);
   if (step < state.head) {
     note(turn, 'step-replayed', null, `step ${step} was computed again: the same as in the ledger`);
   }

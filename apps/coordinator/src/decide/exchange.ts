@@ -111,14 +111,13 @@ export function settleComplaints(turn: Turn): void {
   else state.exchange = null;
 }
 
-/** A slot is in the sum twice or not at all: who holds it starts this step again. */
+/** A slot is in the sum twice or not at all: who holds it starts this step again, and nobody's word on it counts. */
 function dropDoubledSlots(turn: Turn, slots: readonly number[]): void {
   const { state } = turn;
   const bad = new Set(slots);
   for (const member of membersOf(state)) {
     const own = slotsOf(state, member.id);
-    const holds = own.some((slot) => bad.has(slot)) || slots.length === 0;
-    if (!holds) continue;
+    if (!own.some((slot) => bad.has(slot))) continue;
     for (const slot of own) state.slots[slot] = { kind: 'open' };
     turn.effects.push({
       do: 'welcome',
@@ -129,6 +128,7 @@ function dropDoubledSlots(turn: Turn, slots: readonly number[]): void {
       donors: [],
     });
   }
+  for (const slot of bad) state.slots[slot] = { kind: 'open' };
   state.prepared.clear();
   state.exchange = null;
   state.voidNext = true;

@@ -20,7 +20,9 @@ export interface HelloFacts {
   readonly has: readonly number[];
   readonly running: readonly number[];
   readonly reduced: PreparedGradient | null;
+  /** Newest leadership that it obeyed; 0 and empty for none. */
   readonly termNumber: number;
+  readonly termLeader: string;
   readonly seat: string;
 }
 

@@ -100,6 +100,7 @@ function helloOf(worker: WorkerId, facts: Partial<HelloFacts>): HelloFacts {
     running: [],
     reduced: null,
     termNumber: 0,
+    termLeader: '',
     seat: '',
     ...facts,
   };
@@ -152,6 +153,8 @@ describe('the first step', () => {
 
   it('steps down when a worker obeys a higher term', () => {
     expect(new Bench().hello(A, { termNumber: 9 }).did('step-down')).toMatchObject([{ termAtLeast: 10 }]);
+    const other = new Bench().hello(A, { termNumber: 3, termLeader: 'c2' });
+    expect(other.did('step-down')).toMatchObject([{ termAtLeast: 4 }]);
   });
 });
 

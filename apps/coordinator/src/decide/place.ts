@@ -22,10 +22,14 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
     turn.effects.push({ do: 'evict', worker: hello.worker, why: refusal, mayReturn: false });
     return;
   }
-  if (hello.termNumber > state.term.number) {
+  const obeysAnother =
+    hello.termNumber === state.term.number &&
+    hello.termLeader !== '' &&
+    hello.termLeader !== state.term.leader;
+  if (hello.termNumber > state.term.number || obeysAnother) {
     turn.effects.push({
       do: 'step-down',
-      why: `a worker obeys term ${hello.termNumber}, above ours`,
+      why: `a worker obeys term ${hello.termNumber} of ${hello.termLeader}`,
       termAtLeast: hello.termNumber + 1,
     });
     return;
@@ -177,6 +181,8 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
     // It holds the gradient of the step before: the same Commit again brings it here.
     turn.effects.push({ do: 'commit', to: [record.id], step: record.position, stripes: [] });
     record.position = state.next;
+    // It was the digest of the position before; Applied will tell the new one.
+    record.appliedDigest = null;
     record.reduced = null;
   } else adoptPrepared(turn, record.id, record.reduced);
 }

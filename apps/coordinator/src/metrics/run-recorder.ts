@@ -135,9 +135,9 @@ export class RunRecorder {
     this.#options.log.info({ step, valLoss: loss, sequences: losses.length }, 'validated');
   }
 
-  /** Newest validation loss of this process's life. */
+  /** Newest validation loss, of this life or an earlier one. */
   get valLoss(): number | null {
-    return this.#lastValLoss;
+    return this.#lastValLoss ?? this.history.column('valLoss').lastFinite();
   }
 
   /** Training time so far, pauses and the time between lives left out. */

@@ -21,6 +21,7 @@ export function helloFacts(hello: Hello): HelloFacts {
     running: hello.running,
     reduced: hello.reduced === undefined ? null : gradientOfReduced(hello.reduced),
     termNumber: hello.highestTerm?.number ?? 0,
+    termLeader: hello.highestTerm?.leader ?? '',
     seat: hello.seat,
   };
 }

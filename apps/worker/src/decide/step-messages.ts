@@ -4,7 +4,7 @@ import type { Commit, Evaluate, Exchange, Grant, Release, Store, Term } from '@c
 import { dropAccumulator, startNextSlot } from './accumulator.js';
 import { sendPrepare } from './prepare.js';
 import type { WorkerTurn } from './turn.js';
-import { ownSlots, type DeferredMessage, type WorkerState } from './worker-state.js';
+import { isSameExchange, ownSlots, type DeferredMessage, type WorkerState } from './worker-state.js';
 
 /** Adopts a higher term; refuses a lower one, and the same number of another leader. */
 export function obeys(state: WorkerState, term: Term): boolean {
@@ -107,8 +107,7 @@ function takeEvaluate({ effects }: WorkerTurn, request: Evaluate): void {
 
 function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
   const { state, effects } = turn;
-  const isRepeated = state.exchange?.attempt === exchange.attempt && state.exchangeRunning;
-  if (isRepeated) return;
+  if (isSameExchange(state.exchange, exchange) && state.exchangeRunning) return;
   if (exchange.void && state.reduced !== null) {
     state.reduced = null;
     effects.push({ do: 'drop-reduced' });
@@ -120,10 +119,10 @@ function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
     return askAgain(turn, `exchange ${exchange.attempt} counts on other slots than are here`);
   }
   state.exchange = exchange;
-  if (state.reduced !== null) return sendPrepare(turn, exchange.attempt);
-  state.exchangeRunning = true;
-  const isListener = own === undefined || state.listensOnly;
-  effects.push({ do: 'exchange', exchange, isListener });
+  // Whoever has the sum already serves it under the new attempt, too: its exchange thread hears of every order.
+  if (state.reduced === null) state.exchangeRunning = true;
+  else sendPrepare(turn, exchange.attempt);
+  effects.push({ do: 'exchange', exchange, isListener: own === undefined || state.listensOnly });
 }
 
 function holds(state: WorkerState, slots: readonly number[]): boolean {

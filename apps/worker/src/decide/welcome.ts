@@ -12,6 +12,9 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   state.welcomed = true;
   state.listensOnly = welcome.role !== ROLE.member;
   state.deferred = [];
+  // What an earlier leader or connection had ordered does not count any more.
+  state.exchange = null;
+  state.exchangeRunning = false;
   keepOnly(turn, welcome);
   if (state.phase === 'making' || state.phase === 'applying') return;
   const hasState = state.phase === 'ready';

@@ -9,7 +9,7 @@ import type {
   Stripe,
   Welcome,
 } from '@cria/protocol';
-import type { EntryFacts, PreparedGradient, SlotWork } from './worker-state.js';
+import type { EntryFacts, PreparedGradient, SlotWork, TermMark } from './worker-state.js';
 
 export type LeaderMessage = NonNullable<FromLeader['message']>;
 export type WorkerMessage = NonNullable<FromWorker['message']>;
@@ -21,14 +21,16 @@ export type WorkerEvent =
   | { readonly kind: 'slot-computed'; readonly generation: number; readonly done: SlotDone }
   | {
       readonly kind: 'reduced';
+      readonly term: TermMark;
       readonly attempt: number;
       readonly gradient: PreparedGradient;
       readonly stats: ExchangeStats;
     }
   /** The accumulator does not hold the set that the Exchange names. */
-  | { readonly kind: 'wrong-set'; readonly attempt: number }
+  | { readonly kind: 'wrong-set'; readonly term: TermMark; readonly attempt: number }
   | {
       readonly kind: 'blocked';
+      readonly term: TermMark;
       readonly attempt: number;
       readonly peer: string;
       readonly slots: readonly number[];

@@ -127,3 +127,16 @@ export function ownSlots(state: WorkerState): number[] {
   const begun = state.computing === null ? [] : [state.computing];
   return [...state.has, ...begun, ...state.queue.map((work) => work.slot)].sort((a, b) => a - b);
 }
+
+/** (term, attempt) names one exchange for ever; attempts alone begin anew with each term. */
+export function isSameExchange(
+  exchange: Exchange | null,
+  other: { readonly term?: TermMark | undefined; readonly attempt: number },
+): boolean {
+  return (
+    exchange !== null &&
+    exchange.attempt === other.attempt &&
+    exchange.term?.number === other.term?.number &&
+    exchange.term?.leader === other.term?.leader
+  );
+}

@@ -64,7 +64,7 @@ class Bench {
   }
 
   reduced(attempt: number, step = this.state.position): this {
-    return this.on({ kind: 'reduced', attempt, gradient: gradientOf(step), stats: STATS });
+    return this.on({ kind: 'reduced', term: TERM, attempt, gradient: gradientOf(step), stats: STATS });
   }
 
   commit(step = this.state.position, entry: Partial<EntryFacts> = {}): this {
@@ -155,7 +155,16 @@ describe('an exchange', () => {
   it('prepares once it is reduced, and again under a later attempt without computing anything', () => {
     const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]);
     expect(bench.reduced(1).does()).toEqual(['send prepare']);
-    expect(bench.exchange(2, [2], { from: [{ id: 'me', address: 'a' }] }).does()).toEqual(['send prepare']);
+    const from = [{ id: 'me', address: 'a' }];
+    expect(bench.exchange(2, [2], { from }).does()).toEqual(['send prepare', 'exchange']);
+    expect(bench.reduced(2).does()).toEqual([]);
+  });
+
+  it('of a new leader is not taken for a repetition of the old one with the same number', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]);
+    const term = { number: 4, leader: 'c2' };
+    expect(bench.exchange(1, [2], { term }).does()).toEqual(['exchange']);
+    expect(bench.reduced(1).does()).toEqual([]);
   });
 
   it('that is void drops a gradient reduced before', () => {

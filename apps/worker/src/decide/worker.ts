@@ -6,7 +6,7 @@ import { obeys, replayDeferred, takeOrDefer } from './step-messages.js';
 import type { WorkerTurn } from './turn.js';
 import { takeWelcome } from './welcome.js';
 import type { WorkerEffect, WorkerEvent } from './worker-events.js';
-import type { WorkerState } from './worker-state.js';
+import { isSameExchange, type WorkerState } from './worker-state.js';
 
 /** Takes one event into the state (in place) and says what to do, in order. */
 export function decideWorker(state: WorkerState, event: WorkerEvent): readonly WorkerEffect[] {
@@ -36,7 +36,7 @@ function takeEvent(turn: WorkerTurn, event: WorkerEvent): void {
     case 'blocked':
       return exchangeBlocked(turn, event);
     case 'wrong-set':
-      if (state.exchange?.attempt !== event.attempt || state.phase !== 'ready') return;
+      if (!isSameExchange(state.exchange, event) || state.phase !== 'ready') return;
       dropAccumulator(turn);
       return sayHello(turn, `exchange ${event.attempt} counts on other slots than are here`);
     case 'applied':
@@ -107,8 +107,9 @@ function slotComputed(turn: WorkerTurn, event: EventOf<'slot-computed'>): void {
 
 function gradientReduced(turn: WorkerTurn, event: EventOf<'reduced'>): void {
   const { state } = turn;
-  if (state.exchange?.attempt !== event.attempt || event.gradient.step !== state.exchange.step) return;
+  if (!isSameExchange(state.exchange, event) || event.gradient.step !== state.exchange?.step) return;
   state.exchangeRunning = false;
+  if (state.reduced !== null) return;
   if (state.phase !== 'ready' || event.gradient.step !== state.position) return;
   state.reduced = event.gradient;
   sendPrepare(turn, event.attempt, event.stats);
@@ -117,7 +118,7 @@ function gradientReduced(turn: WorkerTurn, event: EventOf<'reduced'>): void {
 
 function exchangeBlocked(turn: WorkerTurn, event: EventOf<'blocked'>): void {
   const { state, effects } = turn;
-  if (state.exchange?.attempt !== event.attempt) return;
+  if (!isSameExchange(state.exchange, event)) return;
   state.exchangeRunning = false;
   if (state.phase !== 'ready') return;
   if (!state.listensOnly) {

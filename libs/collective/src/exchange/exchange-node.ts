@@ -223,7 +223,7 @@ export class ExchangeNode {
   /** Why an order cannot succeed whatever the others do, after saying so in an event; or null. */
   #faultOf(order: ExchangeOrder, { settings, registry }: Omit<Served, 'newest'>): string | null {
     const { term, attempt } = order;
-    const slots = faultySlots(order.sets, settings.slots);
+    const slots = order.from.length > 0 ? [] : faultySlots(order.sets, settings.slots);
     if (slots.length > 0) {
       const why = `the sets name slots ${slots.join(', ')} twice or not at all`;
       this.#options.emit({ kind: 'blocked', term, attempt, about: 'slot', peer: '', slots, part: 0, why });
