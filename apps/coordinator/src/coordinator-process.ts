@@ -221,12 +221,17 @@ export class CoordinatorProcess {
     return [self, ...others].map(({ id, pid, address }) => ({ id, pid, address, leader: id === leader }));
   }
 
-  /** A resumed run goes on with what was wanted of it, except to stop. */
+  /**
+   * What is wanted of the run, should Redis not know. A coordinator that was started again while the run goes on takes
+   * over what stood in run.json; a run that had ended begins anew with the configuration's target.
+   */
   #initialDesired(): Desired {
-    const { options } = this.#serving;
-    const { target } = options.config.workers;
-    const before = options.resume ? this.#before?.desired : undefined;
-    return { revision: before === undefined ? 1 : before.revision + 1, target, paused: false, stop: false };
+    const { target } = this.#serving.options.config.workers;
+    const before = this.#before?.runId === this.#run.runId ? this.#before : null;
+    if (before === null) return { revision: 1, target, paused: false, stop: false };
+    const goesOn = before.phase === 'running' || before.phase === 'paused';
+    if (goesOn && this.#serving.options.restarted) return before.desired;
+    return { revision: before.desired.revision + 1, target, paused: false, stop: false };
   }
 
   #startText(): string {

@@ -11,6 +11,8 @@ export interface CoordinatorOptions {
   readonly outDir: string;
   /** Continue the run whose id stands in `outDir`. */
   readonly resume: boolean;
+  /** A supervisor starts this process again in the middle of a run: what people want of the run stays as it is. */
+  readonly restarted: boolean;
   /** Stop after this many committed steps without bending the schedule; null = the whole budget. */
   readonly stopAfterSteps: number | null;
   readonly listenHost: string;

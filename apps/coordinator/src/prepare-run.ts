@@ -1,6 +1,7 @@
 // Everything a coordinator needs before it can lead: data, identity of the run, stores. Nothing here is volatile.
 import { DirectoryStore, readManifest, type NamedBytes } from '@cria/checkpoint';
 import { openDataset, tokenizerFiles, type Dataset } from '@cria/data';
+import { mathFollows, readLedger } from '@cria/ledger';
 import {
   generationConfig,
   huggingFaceConfig,
@@ -10,6 +11,7 @@ import {
 import { genesisOf, gridBitsOf, type RunConfig } from '@cria/protocol';
 import { redisRunRegistry, type RedisConnection, type RunRecord } from '@cria/queue';
 import { CriaError, randomId, runId, type RunId } from '@cria/runtime';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoordinatorOptions } from './options.js';
 import { readRunFile } from './run-file.js';

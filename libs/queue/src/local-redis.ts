@@ -66,6 +66,8 @@ async function startOn(binary: string, port: number, options: LocalRedisOptions)
   const { command, prefix } = await diesWithParent();
   const child = spawn(command ?? binary, [...prefix(binary), ...serverArguments(port, options)], {
     stdio: 'ignore',
+    // Out of the terminal's process group: on Ctrl-C the coordinator still needs it for its last words.
+    detached: true,
   });
   const closed = new Promise<RedisExit>((resolve) => {
     child.once('error', () => resolve({ exitCode: null, signal: null }));

@@ -10,6 +10,7 @@ interface CoordinatorFlags extends ConfigFlags {
   readonly redis?: string;
   readonly out?: string;
   readonly resume: boolean;
+  readonly restarted?: boolean;
   readonly steps?: number;
   readonly listen: string;
   readonly grpcPort: number;
@@ -42,6 +43,7 @@ export function coordinatorCommand(): Command {
       '--engine-fingerprint <line>',
       'of the workers, from `cria worker --probe` (default: asked on this machine)',
     )
+    .addOption(new Option('--restarted', 'a supervisor starts it again in the middle of the run').hideHelp())
     .option('--stay', 'go on serving the dashboard after the end', false);
   return act<CoordinatorFlags>(command, async (terminal, flags) => {
     const signal = signalsToAbort();
@@ -54,6 +56,7 @@ export function coordinatorCommand(): Command {
         redisUrl: redisUrlOf(flags.redis),
         outDir: flags.out ?? `runs/${config.run}`,
         resume: flags.resume,
+        restarted: flags.restarted ?? false,
         stopAfterSteps: flags.steps ?? null,
         listenHost: flags.listen,
         grpcPort: flags.grpcPort,

@@ -117,6 +117,7 @@ export class Family {
       ...(stopAfterSteps === null ? [] : ['--steps', String(stopAfterSteps)]),
       // A coordinator that died left run.json: the next one goes on with that run.
       ...(resume || existsSync(join(outDir, RUN_FILE)) ? ['--resume'] : []),
+      ...(this.#ports.has(place.id) ? ['--restarted'] : []),
       ...(stay ? ['--stay'] : []),
     ];
   }

@@ -287,6 +287,8 @@ export class ExchangeRun {
     const key = `${peer.id} ${part} ${error.code}`;
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
+    // A listener that is too late: the sum is gone, and nobody waits for it.
+    if (error.code === 'TERM_STALE' && this.order.shadow) throw new FinallyBlocked(error.message);
     const isFirstDamage = error.code === 'PEER_DAMAGED' && failures === 1;
     if (isFirstDamage) {
       this.#context.emit({ kind: 'damaged', peer: peer.id, part, why: error.message });

@@ -50,7 +50,10 @@ export class NodeSource implements PartSource {
       case Content.CONTENT_ACC:
         return this.#underExchange(served, request, (order) => accumulatorPart(served, order, request.part));
       case Content.CONTENT_REDUCED:
-        return this.#underExchange(served, request, () => reducedPart(served, request));
+        return (
+          reducedUnderAnyAttempt(served, request) ??
+          this.#underExchange(served, request, () => reducedPart(served, request))
+        );
       case Content.CONTENT_STATE:
         return isStale(served, request) ?? served.keeper.answer(request.part, request.step);
       case Content.CONTENT_LEDGER:
@@ -94,6 +97,18 @@ function accumulatorPart(served: Served, order: ExchangeOrder, part: number): Pa
   }
   const bytes = registry.report(set, settings.slots).encode();
   return { ...common, bytes, digest: served.kernels.digestWords(new Uint32Array(bytes.buffer), 0) };
+}
+
+/**
+ * A part of a sum that is already here. A sum is the same in every attempt since the last void one, so a late listener
+ * gets it although its step is over; null when it is not here (any more) or the attempt is not known yet.
+ */
+function reducedUnderAnyAttempt({ newest, reduced }: Served, request: FetchRequest): PartAnswer | null {
+  const { term, attempt, part, step } = request;
+  if (term === undefined || newest === null || isNewer({ term, attempt }, newest.order)) return null;
+  const found = reduced.get(step, part);
+  if (found === null) return null;
+  return { kind: 'part', bytes: found.bytes, digest: found.digest, position: step, slots: [] };
 }
 
 function reducedPart({ reduced, settings }: Served, request: FetchRequest): PartAnswer {
