@@ -12,7 +12,8 @@ import type { Mutants } from './mutants.js';
 import { Durable } from './stores/durable.js';
 import { FakeRedis } from './stores/fake-redis.js';
 import { WorkerPlace } from './worker/worker-place.js';
-import { ViolationFound, World, type Violation } from './world/world.js';
+import { ViolationFound, type Violation } from './world/violation.js';
+import { World } from './world/world.js';
 
 export interface SimulateOptions {
   readonly seed: number;

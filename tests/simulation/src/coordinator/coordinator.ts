@@ -6,7 +6,7 @@ import type { LeaseHolder, SimTerm } from '../stores/redis-data.js';
 import { PeerSource, type PeerAnswer, type PeerRequest } from '../worker/peer.js';
 import { sleep, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
-import { ViolationFound } from '../world/world.js';
+import { ViolationFound } from '../world/violation.js';
 import { ControlServer } from './control-server.js';
 import type { Leadership, LeadershipEnd } from './leadership.js';
 import { LeaseKeeper } from './lease-keeper.js';

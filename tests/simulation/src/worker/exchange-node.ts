@@ -111,20 +111,20 @@ export class ExchangeNode {
 
   #faultOf(order: ExchangeOrder): string | null {
     const { shape, workerId, emit } = this.#options;
-    const { attempt, step } = order;
+    const { term, attempt, step } = order;
     const counts = new Array<number>(shape.slots).fill(0);
     for (const set of order.sets) for (const slot of set.slots) counts[slot] = (counts[slot] ?? 0) + 1;
     const slots = counts.flatMap((count, slot) => (count === 1 ? [] : [slot]));
     if (slots.length > 0 && order.from.length === 0) {
       const why = `the sets name slots ${slots.join(', ')} twice or not at all`;
-      emit({ kind: 'blocked', attempt, peer: '', slots, part: 0, why });
+      emit({ kind: 'blocked', term, attempt, peer: '', slots, part: 0, why });
       return why;
     }
     const own = order.sets.find(({ worker }) => worker === workerId);
     if (own === undefined || order.shadow || order.from.length > 0 || this.registry.step !== step) return null;
     const foreign = this.registry.foreign(own.slots);
     if (foreign.length === 0) return null;
-    emit({ kind: 'wrong-set', attempt });
+    emit({ kind: 'wrong-set', term, attempt });
     return `the accumulator holds slots ${foreign.join(', ')} that are not in its set`;
   }
 

@@ -19,13 +19,14 @@ export type ExchangeOutcome =
 export type ExchangeEvent =
   | {
       readonly kind: 'blocked';
+      readonly term: SimTerm;
       readonly attempt: number;
       readonly peer: string;
       readonly slots: readonly number[];
       readonly part: number;
       readonly why: string;
     }
-  | { readonly kind: 'wrong-set'; readonly attempt: number }
+  | { readonly kind: 'wrong-set'; readonly term: SimTerm; readonly attempt: number }
   | { readonly kind: 'stripe-pulled'; readonly position: number };
 
 export function isNewer(

@@ -222,7 +222,7 @@ export class ExchangeRun {
   /** Says it once per peer. */
   #complain(details: Partial<BlockedEvent> & { readonly why: string }): void {
     const event: BlockedEvent = {
-      ...{ kind: 'blocked', attempt: this.#order.attempt, peer: '', slots: [], part: 0 },
+      ...{ kind: 'blocked', term: this.#order.term, attempt: this.#order.attempt, peer: '', slots: [], part: 0 },
       ...details,
     };
     const key = `${event.slots.length > 0 ? 'slot' : 'peer'} ${event.peer}`;

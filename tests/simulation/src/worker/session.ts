@@ -1,7 +1,7 @@
 // A worker's time on the run: the shell around decideWorker (apps/worker/src/run-session.ts), with fakes for the
 // engine thread, the exchange thread and the wires.
 import { mathFollows, type LedgerEntry } from '@cria/ledger';
-import type { Commit, Exchange, Hello, Welcome } from '@cria/protocol';
+import type { Commit, Exchange, Hello, Term, Welcome } from '@cria/protocol';
 import { decideWorker } from '@cria/worker/decide/worker';
 import type { LeaderMessage, WorkerEffect, WorkerEvent } from '@cria/worker/decide/worker-events';
 import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from '@cria/worker/decide/worker-state';
@@ -36,6 +36,13 @@ export interface SessionOptions {
 }
 
 type EffectOf<Name extends WorkerEffect['do']> = Extract<WorkerEffect, { do: Name }>;
+
+interface ExchangeAt {
+  readonly term: Term;
+  readonly attempt: number;
+  readonly step: number;
+  readonly isListener: boolean;
+}
 
 const NO_STATS = { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0 };
 
@@ -274,7 +281,7 @@ export class WorkerSession {
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
     const streamsChanged = this.#streams.last;
-    const exchangeTask = (outcome: ExchangeOutcome): Task => this.#exchangeDone(outcome, { attempt, step, isListener });
+    const exchangeTask = (outcome: ExchangeOutcome): Task => this.#exchangeDone(outcome, { term, attempt, step, isListener });
     const begin = (): Future<ExchangeOutcome> => this.#port.call(() => this.#node.begin(order));
     process.run(
       (function* () {
@@ -285,22 +292,22 @@ export class WorkerSession {
       (error) => {
         if (this.#abort.aborted) return;
         if (!(error instanceof TermStale)) return cluster.world.crashed(this.#options.workerId, error);
-        this.#exchangeEnded(attempt);
+        this.#exchangeEnded({ term, attempt });
       },
     );
   }
 
-  *#exchangeDone(outcome: ExchangeOutcome, at: { attempt: number; step: number; isListener: boolean }): Task {
-    const { attempt, step, isListener } = at;
+  *#exchangeDone(outcome: ExchangeOutcome, at: ExchangeAt): Task {
+    const { term, attempt, step, isListener } = at;
     if (outcome.kind !== 'prepared') {
-      if (outcome.kind === 'blocked' && isListener) this.#exchangeEnded(attempt);
+      if (outcome.kind === 'blocked' && isListener) this.#exchangeEnded({ term, attempt });
       return;
     }
     yield* this.#copied(step);
     const digest = yield* this.#engine.stateDigest();
     const { gradDigest, gradNorm, report } = outcome.sum;
     const gradient = { step, gradDigest, gradNormBits: String(gradNorm), stateDigest: digest, report };
-    this.#post({ kind: 'reduced', attempt, gradient, stats: NO_STATS });
+    this.#post({ kind: 'reduced', term, attempt, gradient, stats: NO_STATS });
   }
 
   *#copied(step: number): Task {
@@ -313,9 +320,9 @@ export class WorkerSession {
     return wait(this.#options.process, this.#port.call(() => done(() => this.#node.reduced.hold(step))));
   }
 
-  #exchangeEnded(attempt: number): void {
+  #exchangeEnded(which: { term: Term; attempt: number }): void {
     const why = 'the exchange could not go on';
-    this.#post({ kind: 'blocked', attempt, peer: '', slots: [], part: 0, why });
+    this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
   }
 
   #onExchange(event: ExchangeEvent): void {

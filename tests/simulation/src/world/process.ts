@@ -1,6 +1,7 @@
 // One operating-system process of the simulated cluster: it can be killed at any event, or stopped (SIGSTOP) and
 // continued, when everything that was due meanwhile comes at once.
-import { Future, type Task } from './future.js';
+import { Future, type Task, type Wait } from './future.js';
+import { ViolationFound } from './violation.js';
 import type { World } from './world.js';
 
 export interface SimTimer {
@@ -66,18 +67,20 @@ export class SimProcess {
     const future = new Future<T>();
     const step = (): void => {
       if (!this.#alive) return;
+      let result: IteratorResult<Wait, T>;
       try {
-        const result = task.next();
-        if (result.done === true) return future.resolve(result.value);
-        let resumed = false;
-        result.value(() => {
-          if (resumed) return;
-          resumed = true;
-          step();
-        });
+        result = task.next();
       } catch (error) {
-        future.reject(error);
+        if (error instanceof ViolationFound) throw error;
+        return future.reject(error);
       }
+      if (result.done === true) return future.resolve(result.value);
+      let resumed = false;
+      result.value(() => {
+        if (resumed) return;
+        resumed = true;
+        step();
+      });
     };
     step();
     return future;
