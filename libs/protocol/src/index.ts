@@ -3,7 +3,13 @@ export { runConfigSchema, DEFAULT_GRID_BITS } from './config/run-config.js';
 export type { RunConfig } from './config/run-config.js';
 export { parseOverride, parseRunConfig, validateRunConfig } from './config/parse-config.js';
 export type { Override } from './config/parse-config.js';
-export { genesisOf, gridBitsOf, canonicalJson } from './config/genesis.js';
+export {
+  genesisOf,
+  gridBitsOf,
+  canonicalJson,
+  mathematicalDifferences,
+  mathematicalPart,
+} from './config/genesis.js';
 export type { GenesisInputs } from './config/genesis.js';
 export type { Term, Endpoint, MemberSet, Stripe } from './generated/cria/v1/common.js';
 export { Content, FetchRequest } from './generated/cria/v1/peer.js';

@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '@cria/data';
-import { gridBitsOf, type RunConfig } from '@cria/protocol';
+import { gridBitsOf, mathematicalDifferences, type RunConfig } from '@cria/protocol';
 import { CriaError } from '@cria/runtime';
 import { stringify } from 'yaml';
-import { CONFIG_FILE } from '../run/run-config-file.js';
+import { CONFIG_FILE, readRunConfig } from '../run/run-config-file.js';
 import { askWorker, type EngineProbe } from '../engine/probe.js';
 
 /** Opens the run's data once, so that a wrong path or a cut-off file is found before anything is started. */
@@ -40,6 +40,17 @@ export function withResolvedEngine(config: RunConfig, probe: EngineProbe): RunCo
 }
 
 /** Writes `<out>/config.yaml`; returns its path. */
+/** Before anything is overwritten: a run goes on with the mathematics it was started with. Throws RUN_MISMATCH by field. */
+export function expectSameMathematics(outDir: string, config: RunConfig): void {
+  const differences = mathematicalDifferences(readRunConfig(outDir), config);
+  if (differences.length === 0) return;
+  throw new CriaError(
+    'RUN_MISMATCH',
+    `--resume: the run in ${outDir} was started with another configuration (${differences.join('; ')}); ` +
+      'leave these settings away, or start a new run in another --out',
+  );
+}
+
 export function writeConfig(outDir: string, config: RunConfig): string {
   const path = join(outDir, CONFIG_FILE);
   try {

@@ -14,7 +14,13 @@ import { expectIdle } from './expect-idle.js';
 import { Family } from './family.js';
 import { expectFreePort } from './free-port.js';
 import { checkRedis, expectRedisServer } from './redis-server.js';
-import { checkData, probeEngine, withResolvedEngine, writeConfig } from './resolve-run.js';
+import {
+  checkData,
+  expectSameMathematics,
+  probeEngine,
+  withResolvedEngine,
+  writeConfig,
+} from './resolve-run.js';
 import { RunWatch, type News } from './run-watch.js';
 import { Supervisor } from './supervisor.js';
 import { Watchdog } from './watchdog.js';
@@ -67,6 +73,7 @@ export async function up(request: UpRequest, signal: AbortSignal): Promise<UpEnd
   const probe = await probeEngine(request.config, request, signal);
   const config = withResolvedEngine(request.config, probe);
   makeOutDir(outDir);
+  if (request.resume) expectSameMathematics(outDir, config);
   const configFile = writeConfig(outDir, config);
 
   const log = createLog({ name: 'up', file: join(outDir, 'logs', 'up.log') });

@@ -17,10 +17,9 @@ export function gridBitsOf(config: RunConfig): number {
   return config.exchange.gridBits === 'auto' ? DEFAULT_GRID_BITS : config.exchange.gridBits;
 }
 
-/** SHA-256, hexadecimal, over canonical JSON of the mathematical part of the configuration and the fingerprints. */
-export function genesisOf({ config, dataFingerprint, engineFingerprint, parent }: GenesisInputs): string {
-  const mathematical = {
-    version: 1,
+/** The part of a configuration that can touch the mathematics: what a resumed run must not change. */
+export function mathematicalPart(config: RunConfig): Record<string, unknown> {
+  return {
     seed: config.seed,
     model: config.model,
     budget: config.budget,
@@ -33,6 +32,34 @@ export function genesisOf({ config, dataFingerprint, engineFingerprint, parent }
     optimizer: config.optimizer,
     gridBits: gridBitsOf(config),
     anomalies: config.anomalies,
+  };
+}
+
+/** Where two configurations differ mathematically: `seed: 7, now 9`. */
+export function mathematicalDifferences(before: RunConfig, now: RunConfig): string[] {
+  const old = leaves(mathematicalPart(before));
+  const fresh = leaves(mathematicalPart(now));
+  const paths = [...new Set([...old.keys(), ...fresh.keys()])].sort();
+  return paths.flatMap((path) =>
+    old.get(path) === fresh.get(path)
+      ? []
+      : [`${path}: ${old.get(path) ?? 'absent'}, now ${fresh.get(path) ?? 'absent'}`],
+  );
+}
+
+function leaves(value: unknown, path = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null) return new Map([[path, JSON.stringify(value)]]);
+  const members = Object.entries(value).map(([key, member]) => [
+    ...leaves(member, path === '' ? key : `${path}.${key}`),
+  ]);
+  return new Map(members.flat());
+}
+
+/** SHA-256, hexadecimal, over canonical JSON of the mathematical part of the configuration and the fingerprints. */
+export function genesisOf({ config, dataFingerprint, engineFingerprint, parent }: GenesisInputs): string {
+  const mathematical = {
+    version: 1,
+    ...mathematicalPart(config),
     dataFingerprint,
     engineFingerprint,
     parent,

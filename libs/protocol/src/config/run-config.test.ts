@@ -1,6 +1,6 @@
 import { CriaError } from '@cria/runtime';
 import { describe, expect, it } from 'vitest';
-import { genesisOf } from './genesis.js';
+import { genesisOf, mathematicalDifferences } from './genesis.js';
 import { parseOverride, parseRunConfig } from './parse-config.js';
 
 const YAML = `
@@ -108,5 +108,13 @@ describe('genesis', () => {
   it('does not change when an automatic value is written out', () => {
     const auto = genesisOf({ config: parse(), ...fingerprints });
     expect(genesisOf({ config: parse('exchange.gridBits=32'), ...fingerprints })).toBe(auto);
+  });
+
+  it('tells by field where two configurations differ, and only in what counts', () => {
+    expect(mathematicalDifferences(parse(), parse('workers.target=3', 'checkpoint.everySteps=2'))).toEqual([]);
+    expect(mathematicalDifferences(parse(), parse('seed=9', 'optimizer.peakLr=0.5'))).toEqual([
+      'optimizer.peakLr: 0.001, now 0.5',
+      'seed: 1337, now 9',
+    ]);
   });
 });
