@@ -2,6 +2,7 @@
 // exchange thread and the control stream.
 import {
   ExchangeThread,
+  clearPosition,
   createTrainingState,
   DEFAULT_TIMINGS,
   type ExchangeEvent,
@@ -72,6 +73,7 @@ export class RunSession {
   #rejectEnded!: (error: unknown) => void;
   #deciding = false;
   #catchUp: CatchUp | null = null;
+  #copying: Promise<void> = Promise.resolve();
   #address = '';
   #seatUsed = false;
   #beats = 0;
@@ -84,6 +86,7 @@ export class RunSession {
     const { workerId, facts, clock, log, seat } = options;
     this.#state = newWorkerState(workerId, facts.genesis);
     this.#shared = createTrainingState(parameterLayout(facts.config.model).paddedSize);
+    clearPosition(this.#shared);
     this.#ended = new Promise((resolve, reject) => {
       this.#resolveEnded = resolve;
       this.#rejectEnded = reject;
@@ -192,11 +195,11 @@ export class RunSession {
       case 'send':
         return this.#link.send(effect.message);
       case 'make-state':
-        return this.#inTurn(() => this.#makeState());
+        return this.#inTurn(() => this.#replaceState(() => this.#makeState()));
       case 'load-state':
-        return this.#inTurn(() => this.#loadState(effect.welcome));
+        return this.#inTurn(() => this.#replaceState(() => this.#loadState(effect.welcome)));
       case 'copy-state':
-        return this.#copyState(effect.welcome);
+        return this.#inTurn(() => this.#replaceState(() => this.#copyState(effect.welcome)));
       case 'compute':
         return this.#compute(effect);
       case 'drop-accumulator':
@@ -252,20 +255,29 @@ export class RunSession {
     }
   }
 
-  #copyState(welcome: Welcome): void {
+  /** A copy under way has to have ended before anything else writes into the state; what is there counts for nothing. */
+  async #replaceState(act: () => Promise<void>): Promise<void> {
     this.#catchUp?.stop();
+    await this.#copying;
+    this.#catchUp = null;
+    clearPosition(this.#shared);
+    await act();
+  }
+
+  /** Begins the copy; it goes on beside whatever else is to be done. */
+  async #copyState(welcome: Welcome): Promise<void> {
     const { clock, log } = this.#options;
     if (welcome.term === undefined) return;
     const parts = { exchange: this.#exchange, engine: this.#engine, state: this.#shared, clock, log };
     const catchUp = new CatchUp({ welcome, term: welcome.term, ...parts });
     this.#catchUp = catchUp;
-    catchUp.run().then(
+    this.#copying = catchUp.run().then(
       (caughtUp) => {
         if (this.#catchUp === catchUp) this.#post({ kind: 'state-ready', ...caughtUp });
       },
       (error: unknown) => {
-        if (this.#catchUp === catchUp)
-          this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
+        const isOurs = this.#catchUp === catchUp && !catchUp.stopped;
+        if (isOurs) this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
       },
     );
   }

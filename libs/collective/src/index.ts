@@ -1,5 +1,6 @@
 export {
   beginPartApply,
+  clearPosition,
   createTrainingState,
   endPartApply,
   partPosition,

@@ -40,6 +40,8 @@ export interface CheckpointOrder {
   readonly step: number;
   readonly sources: readonly StripeSource[];
   readonly term: Term;
+  /** Counts through the leadership: two orders of one step do not share files. */
+  readonly number: number;
   /** Heads of both chains at `step`. */
   readonly head: { readonly mathHash: string; readonly opsHash: string };
   /** Digest that the members reported for state[step]; resolves when the first of them has. */
@@ -96,7 +98,7 @@ export class CheckpointKeeper {
       step,
       layout: this.#options.layout,
       files: this.#options.files,
-      owner: `term-${order.term.number}-${order.term.leader}`,
+      owner: `term-${order.term.number}-${order.term.leader}-${order.number}`,
       clock: this.#options.clock,
     });
     try {

@@ -18,6 +18,8 @@ export interface FetchStatePullerOptions {
 
 /** Without a frame for this long a member's stripe is given up. */
 const STALL_MS = 15_000;
+/** A member may be applying the step that leads to this state for so long. */
+const NOT_YET_MS = 60_000;
 const IN_FLIGHT = 4;
 const KINDS = ['params', 'expAvg', 'expAvgSq'] as const;
 
@@ -72,6 +74,7 @@ export class FetchStatePuller implements StatePuller {
     return pullParts(this.#client, request, parts, {
       address,
       stallMs: STALL_MS,
+      notYetMs: NOT_YET_MS,
       maxBytes,
       signal,
       inFlight: IN_FLIGHT,

@@ -1,6 +1,6 @@
 // Granting slots: a few at a time, to whoever is expected to finish first (PROTOCOL 4.1).
 import type { WorkerId } from '@cria/runtime';
-import { membersOf, type LeaderState, type WorkerRecord } from './leader-state.js';
+import { membersOf, workingMembers, type LeaderState, type WorkerRecord } from './leader-state.js';
 import { note, type Turn } from './turn.js';
 
 /** Slots granted ahead: one computed, one waiting, so that no worker idles for a round trip. */
@@ -11,7 +11,7 @@ export function grantOpenSlots(turn: Turn): boolean {
   const { state } = turn;
   const open = state.slots.flatMap((slot, k) => (slot.kind === 'open' ? [k] : []));
   if (open.length === 0) return true;
-  const able = membersOf(state).filter((member) => member.leaving === null && member.position === state.next);
+  const able = workingMembers(state);
   if (!mayGrant(turn, able)) return false;
   const load = new Map(able.map((member) => [member.id, grantedCount(state, member.id)]));
   const grants = new Map<WorkerId, number[]>();

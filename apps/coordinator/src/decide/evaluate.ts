@@ -1,6 +1,6 @@
 // Validation: forward passes at position = step, shared among the members; metrics only (PROTOCOL section 3, Evaluate).
 import type { WorkerId } from '@cria/runtime';
-import { membersOf, type LeaderState } from './leader-state.js';
+import { workingMembers, type LeaderState } from './leader-state.js';
 import type { Turn } from './turn.js';
 
 /** Begins the validation that is due at the step under way and asks whoever has nothing to do with it yet. */
@@ -17,7 +17,7 @@ export function askForEvaluations(turn: Turn): void {
   }
   const { evaluation } = state;
   if (evaluation === null || evaluation.step !== state.next) return;
-  const able = membersOf(state).filter((member) => member.leaving === null && member.position === state.next);
+  const able = workingMembers(state);
   const open = evaluation.asked.flatMap((asked, i) =>
     asked === null && evaluation.results[i] === null ? [i] : [],
   );

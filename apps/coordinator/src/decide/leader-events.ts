@@ -29,7 +29,8 @@ export interface HelloFacts {
 export type LeaderEvent =
   | { readonly kind: 'tick' }
   | { readonly kind: 'hello'; readonly hello: HelloFacts }
-  | { readonly kind: 'contact'; readonly worker: WorkerId }
+  /** `position` when a heartbeat told it. */
+  | { readonly kind: 'contact'; readonly worker: WorkerId; readonly position?: number }
   | {
       readonly kind: 'slot-done';
       readonly worker: WorkerId;

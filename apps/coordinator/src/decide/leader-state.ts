@@ -77,6 +77,8 @@ export interface WorkerRecord {
   /** Digest that the worker reported when it had applied up to `position`. */
   appliedDigest: string | null;
   lastContactMs: number;
+  /** Since when its heartbeats tell a lower position than the leader believes; null while they do not. */
+  behindSinceMs: number | null;
   /** When the slot that it computes now began, as far as the leader can tell. */
   busySinceMs: number;
   /** Smoothed time of a slot; null before the first. */
@@ -245,6 +247,13 @@ export function workersByAge(state: LeaderState): WorkerRecord[] {
 
 export function membersOf(state: LeaderState): WorkerRecord[] {
   return workersByAge(state).filter((worker) => worker.role === 'member');
+}
+
+/** Members that work on the step: those who leave only when nobody else is there, so that a begun step ends. */
+export function workingMembers(state: LeaderState): WorkerRecord[] {
+  const here = membersOf(state).filter((member) => member.position === state.next);
+  const staying = here.filter((member) => member.leaving === null);
+  return staying.length > 0 || !stepHasBegun(state) ? staying : here;
 }
 
 /** Slots that the step's record gives to a worker, granted or done. */

@@ -5,12 +5,21 @@ import { grantOpenSlots, isOverdue, slotIsDone } from './compute.js';
 import { askForEvaluations, takeEvaluated } from './evaluate.js';
 import { settleComplaints, startExchange, takeComplaint, takePrepared } from './exchange.js';
 import type { LeaderEffect, LeaderEvent } from './leader-events.js';
-import { membersOf, workersByAge, type Desired, type LeaderState } from './leader-state.js';
+import {
+  membersOf,
+  workersByAge,
+  type Desired,
+  type LeaderState,
+  type WorkerRecord,
+} from './leader-state.js';
 import { loseWorker } from './lose.js';
 import { acceptHello, finishGathering, gatheringIsComplete, replaceAllWhenNobodyComputes } from './place.js';
 import { rest } from './rest.js';
 import { offerSeats, shrinkToTarget } from './seats.js';
 import { note, type Turn } from './turn.js';
+
+/** So many times suspectMs a member may be behind: applying a large update takes its time. */
+const LAG_SUSPECTS = 10;
 
 /**
  * Takes one event into the state (in place) and says what to do, in order.
@@ -84,6 +93,7 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
   record.lastContactMs = nowMs;
   switch (event.kind) {
     case 'contact':
+      if (event.position !== undefined) noteLag(turn, record, event.position);
       return;
     case 'slot-done':
       return slotIsDone(turn, record, event);
@@ -110,12 +120,23 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
   }
 }
 
+/** A member that is not where the leader believes it to be; an apply under way is no lag. */
+function noteLag(turn: Turn, record: WorkerRecord, position: number): void {
+  const lags = record.role === 'member' && position < record.position;
+  record.behindSinceMs = lags ? (record.behindSinceMs ?? turn.nowMs) : null;
+}
+
 function suspectTheSilent(turn: Turn): void {
   const { state, nowMs } = turn;
   for (const record of workersByAge(state)) {
     const silentMs = nowMs - record.lastContactMs;
     if (silentMs > state.rules.suspectMs) {
       loseWorker(turn, record, { why: `no contact for ${Math.round(silentMs)} ms`, evict: true });
+    } else if (
+      record.behindSinceMs !== null &&
+      nowMs - record.behindSinceMs > LAG_SUSPECTS * state.rules.suspectMs
+    ) {
+      loseWorker(turn, record, { why: 'it did not get to the step that the run is at', evict: true });
     } else if (state.phase === 'run' && isOverdue(state, record, nowMs)) {
       loseWorker(turn, record, { why: 'its slot takes far longer than usual', evict: true });
     }

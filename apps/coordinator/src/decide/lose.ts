@@ -33,6 +33,7 @@ export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
     ({ accuser, accused }) => accuser !== record.id && accused !== record.id,
   );
   forgetEvaluations(turn, record.id);
+  giveUpStripes(turn, record.id);
   // A shadow, or a member without a slot of this step: nobody waits for it.
   if (!hadPart) return;
   if (slots.length > 0 && record.role === 'member') state.lostMs += Math.max(0, nowMs - state.stepStartedMs);
@@ -97,4 +98,18 @@ function forgetEvaluations(turn: Turn, worker: WorkerId): void {
     evaluation.deaths[index] = deaths;
     if (deaths >= 2) evaluation.results[index] = 'lost';
   });
+}
+
+/** A checkpoint that the worker held a part of cannot be finished; it is ordered again at rest, or the next one comes. */
+function giveUpStripes(turn: Turn, worker: WorkerId): void {
+  const { state } = turn;
+  if (state.checkpoint?.stripes.some((stripe) => stripe.worker === worker) !== true) return;
+  turn.effects.push({ do: 'abandon-checkpoint', step: state.checkpoint.step });
+  note(
+    turn,
+    'checkpoint-failed',
+    worker,
+    `checkpoint of step ${state.checkpoint.step} was given up: ${worker} held a part of it`,
+  );
+  state.checkpoint = null;
 }

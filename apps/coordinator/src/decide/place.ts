@@ -103,6 +103,7 @@ function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRec
     reduced: hello.reduced,
     appliedDigest: hello.stateDigest === '' ? null : hello.stateDigest,
     lastContactMs: nowMs,
+    behindSinceMs: null,
     busySinceMs: nowMs,
     slotMs: null,
     leaving: null,

@@ -45,7 +45,7 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
     case 'pull-checkpoint':
       return leadership.pullCheckpoint(effect.step, effect.stripes);
     case 'abandon-checkpoint':
-      return;
+      return leadership.abandonCheckpoint();
     case 'evict':
       return evict(leadership, effect);
     case 'seats':

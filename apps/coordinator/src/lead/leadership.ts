@@ -50,12 +50,16 @@ export class Leadership implements ControlSink {
   readonly #ended: Promise<LeadershipEnd>;
   #resolveEnded!: (end: LeadershipEnd) => void;
   #deciding = false;
+  #checkpointAbort: AbortController | null = null;
+  #checkpoints = 0;
   #ticks = 0;
   #heartbeats = 0;
   #lastHeartbeatMs = 0;
   #seatsChain: Promise<unknown> = Promise.resolve();
   #shardsChain: Promise<unknown> = Promise.resolve();
   #knownSeats = new Set<string>();
+  /** Also of workers that are gone: an Exchange sent again repeats the same bytes. */
+  readonly #addresses = new Map<WorkerId, string>();
   readonly #appliedDigests = new Map<number, string>();
 
   constructor(parts: LeadershipParts) {
@@ -138,23 +142,44 @@ export class Leadership implements ControlSink {
   }
 
   addressOf(worker: WorkerId): string {
-    return this.state.workers.get(worker)?.address ?? '';
+    return this.#addresses.get(worker) ?? '';
   }
 
   pullCheckpoint(step: number, stripes: StripeOrder): void {
     const sources = stripes.map((stripe) => ({ ...stripe, address: this.addressOf(stripe.worker) }));
-    const head = this.ledger.entry(step - 1) ?? this.ledger.head;
-    const { mathHash, opsHash } = head;
-    const order = { step, sources, term: this.#parts.term, head: { mathHash, opsHash }, signal: this.signal };
-    const written = this.context.checkpoints.write({ ...order, stateDigest: this.#appliedDigest(step) });
+    const { mathHash, opsHash } = this.ledger.entry(step - 1) ?? this.ledger.head;
+    const abort = new AbortController();
+    this.#checkpointAbort = abort;
+    const signal = AbortSignal.any([this.signal, abort.signal]);
+    const order = {
+      step,
+      sources,
+      term: this.#parts.term,
+      number: ++this.#checkpoints,
+      head: { mathHash, opsHash },
+    };
+    const written = this.context.checkpoints.write({
+      ...order,
+      signal,
+      stateDigest: this.#appliedDigest(step, signal),
+    });
     void written.then(
       (manifest) => {
         const text = `checkpoint of step ${step} written (state ${manifest.stateSha256.slice(0, 12)})`;
         this.context.recorder.event('checkpoint-written', step, text);
         this.post({ kind: 'checkpoint-written', step });
       },
-      (error: unknown) => this.post({ kind: 'checkpoint-failed', step, why: CriaError.from(error).message }),
+      (error: unknown) => {
+        // An order that was taken back has failed already.
+        if (abort.signal.aborted) return;
+        this.post({ kind: 'checkpoint-failed', step, why: CriaError.from(error).message });
+      },
     );
+  }
+
+  /** A worker that holds a stripe is gone: the others need not be pulled from. */
+  abandonCheckpoint(): void {
+    this.#checkpointAbort?.abort(new CriaError('EXCHANGE_ABORTED', 'a worker with a stripe is gone'));
   }
 
   offerSeats(waiting: number): void {
@@ -207,7 +232,7 @@ export class Leadership implements ControlSink {
   }
 
   /** Digest of state[step] as the first member to have it reports. */
-  async #appliedDigest(step: number): Promise<string> {
+  async #appliedDigest(step: number, signal: AbortSignal): Promise<string> {
     const deadlineMs = this.nowMs() + APPLIED_WAIT_MS;
     for (;;) {
       const member = membersOf(this.state).find(
@@ -217,7 +242,7 @@ export class Leadership implements ControlSink {
       if (digest) return digest;
       if (this.nowMs() > deadlineMs)
         throw new CriaError('DEADLINE_EXCEEDED', `nobody reported the state of step ${step}`);
-      await sleep(this.context.clock, APPLIED_POLL_MS, this.signal);
+      await sleep(this.context.clock, APPLIED_POLL_MS, signal);
     }
   }
 
@@ -238,6 +263,7 @@ export class Leadership implements ControlSink {
     switch (message.$case) {
       case 'hello':
         this.stats.hello(worker, message.value);
+        this.#addresses.set(worker, message.value.address);
         return { kind: 'hello', hello: helloFacts(message.value) };
       case 'slotDone':
         this.timing.slotDone(this.nowMs());
@@ -272,8 +298,9 @@ export class Leadership implements ControlSink {
       case 'leave':
         return { kind: 'leave', worker, why: message.value.reason };
       case 'stored':
-      case 'heartbeat':
         return { kind: 'contact', worker };
+      case 'heartbeat':
+        return { kind: 'contact', worker, position: message.value.position };
     }
   }
 

@@ -9,12 +9,10 @@ const ROLE = { member: 1, shadow: 2, load: 3 } as const;
 
 export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   const { state, effects } = turn;
+  const answersHello = !state.welcomed;
   state.welcomed = true;
   state.listensOnly = welcome.role !== ROLE.member;
-  state.deferred = [];
-  // What an earlier leader or connection had ordered does not count any more.
-  state.exchange = null;
-  state.exchangeRunning = false;
+  if (answersHello) forgetOrders(turn);
   keepOnly(turn, welcome);
   if (state.phase === 'making' || state.phase === 'applying') return;
   const hasState = state.phase === 'ready';
@@ -28,6 +26,14 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
     forgetState(turn, 'copying');
     effects.push({ do: 'copy-state', welcome });
   }
+}
+
+/** What an earlier leader or connection had ordered does not count any more. A change of role by the same leader keeps it. */
+function forgetOrders({ state, effects }: WorkerTurn): void {
+  state.deferred = [];
+  if (state.exchange !== null) effects.push({ do: 'cancel-exchange' });
+  state.exchange = null;
+  state.exchangeRunning = false;
 }
 
 /** The accumulator keeps what the leader counts on, or nothing. */

@@ -157,6 +157,7 @@ function stateApplied(turn: WorkerTurn, event: EventOf<'applied'>): void {
 
 function stateReady(turn: WorkerTurn, event: EventOf<'state-ready'>): void {
   const { state } = turn;
+  if (state.phase !== 'making' && state.phase !== 'copying') return;
   const madeFromSeed = state.phase === 'making' && event.position === 0;
   state.phase = 'ready';
   state.position = event.position;

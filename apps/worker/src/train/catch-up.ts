@@ -57,6 +57,10 @@ export class CatchUp {
     this.#head = Math.max(this.#head, entry.math.step + 1);
   }
 
+  get stopped(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   stop(): void {
     this.#abort.abort(new CriaError('EXCHANGE_ABORTED', 'the copy was given up'));
   }

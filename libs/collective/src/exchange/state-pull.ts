@@ -81,7 +81,13 @@ async function pullFrom(
       ...{ runId, to: donor.id, term, step, attempt: 0, content: Content.CONTENT_STATE },
       ...{ part, offset: 0, from: workerId },
     },
-    { address: donor.address, stallMs: timings.stallMs, maxBytes: expectedBytes, signal },
+    {
+      address: donor.address,
+      stallMs: timings.stallMs,
+      notYetMs: 4 * timings.stallMs,
+      maxBytes: expectedBytes,
+      signal,
+    },
   );
   const isWhole = bytes.length === expectedBytes && statePartDigest(kernels, bytes, from) === header.digest;
   if (!isWhole) {

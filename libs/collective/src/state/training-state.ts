@@ -16,6 +16,9 @@ export interface SharedTrainingState {
   readonly partVersion: Int32Array;
 }
 
+/** Odd, so that it reads as being rewritten. */
+const NOTHING_HERE = 1;
+
 /** A copy of one part of the state: `params`, `expAvg`, `expAvgSq` one after the other, little-endian f32. */
 export interface StatePart {
   readonly position: number;
@@ -88,4 +91,10 @@ export function writePart(state: SharedTrainingState, part: number, source: Stat
     array.set(values.subarray(i * size, (i + 1) * size), from);
   });
   Atomics.store(state.partVersion, part, 2 * source.position);
+}
+
+/** Nothing that is there counts: no part is served until it was written or {@link setPosition} is called. */
+export function clearPosition(state: SharedTrainingState): void {
+  for (let part = 0; part < state.partVersion.length; part++)
+    Atomics.store(state.partVersion, part, NOTHING_HERE);
 }

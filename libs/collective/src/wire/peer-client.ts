@@ -26,6 +26,8 @@ export interface PullOptions {
   readonly address: string;
   /** Without a frame for this long the peer counts as unreachable. */
   readonly stallMs: number;
+  /** How long "not yet" counts as progress. Left out: for ever, as for sums, which a newer Exchange supersedes. */
+  readonly notYetMs?: number;
   /** Larger parts are refused before memory is taken for them. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
@@ -76,12 +78,15 @@ export class PeerClient {
     const { clock, kernels } = this.#options;
     const receiver = new PartReceiver(request, options, kernels.crc32c);
     let retryMs = RETRY_MS;
-    let lastProgressMs = clock.monotonicMs();
+    const startedMs = clock.monotonicMs();
+    let lastProgressMs = startedMs;
     for (;;) {
       const before = receiver.offset;
       const end = await this.#stream({ ...request, offset: before }, options, receiver);
       if (end.kind === 'complete') return end.part;
-      if (end.kind === 'not-yet' || receiver.offset > before) lastProgressMs = clock.monotonicMs();
+      const isPatient =
+        end.kind === 'not-yet' && clock.monotonicMs() - startedMs < (options.notYetMs ?? Infinity);
+      if (isPatient || receiver.offset > before) lastProgressMs = clock.monotonicMs();
       const silentMs = clock.monotonicMs() - lastProgressMs;
       if (silentMs >= options.stallMs) throw unreachablePeer(request, options, end.reason, silentMs);
       await sleep(clock, retryMs, options.signal);
