@@ -67,15 +67,26 @@ export class Stage {
     expect(code, stderr).toBe(0);
   }
 
+  /** Waits for something that the newest life brings about; fails at once when that life has ended without it. */
+  until<T>(what: string, look: () => T | null | false | Promise<T | null | false>): Promise<T> {
+    const newest = this.#lives.at(-1);
+    let hasEnded = false;
+    let looksAfterwards = 0;
+    void newest?.ended.then(() => (hasEnded = true));
+    // Its last act may have been what is waited for, so there is one more look.
+    const isHopeless = (): boolean => hasEnded && ++looksAfterwards > 1;
+    return until(what, look, { timeoutMs: LIFE_MS, isHopeless });
+  }
+
   /** Waits until so many steps are committed. */
   async committed(steps: number): Promise<void> {
-    await until(`${steps} steps are committed`, () => this.run.steps() >= steps, LIFE_MS);
+    await this.until(`${steps} steps are committed`, () => this.run.steps() >= steps);
   }
 
   /** Waits until there is a checkpoint of `step`. */
   async checkpointed(step: number): Promise<void> {
     const isThere = async (): Promise<boolean> => (await this.run.checkpoints()).includes(step);
-    await until(`there is a checkpoint of step ${step}`, isThere, LIFE_MS);
+    await this.until(`there is a checkpoint of step ${step}`, isThere);
   }
 
   /** Process id of a child of `cria up`. */
@@ -86,12 +97,11 @@ export class Stage {
   }
 
   /** Waits until no process of this stage is left. */
-  async empty(withinMs = GONE_MS): Promise<void> {
-    await until('nobody is left', () => processesIn(this.folder).length === 0, withinMs).catch(
-      (error: Error) => {
-        throw new Error(`${error.message}; left: ${JSON.stringify(processesIn(this.folder))}`);
-      },
-    );
+  async empty(timeoutMs = GONE_MS): Promise<void> {
+    const isEmpty = (): boolean => processesIn(this.folder).length === 0;
+    await until('nobody is left', isEmpty, { timeoutMs }).catch((error: Error) => {
+      throw new Error(`${error.message}; left: ${JSON.stringify(processesIn(this.folder))}`);
+    });
   }
 
   /** The error with all that this stage's processes had to say. */

@@ -4,7 +4,6 @@ import { expect } from 'vitest';
 import { kill, processesIn } from '../processes.js';
 import { expectUndisturbed, tiny } from '../reference.js';
 import { claim, type Life, type Stage } from '../stage.js';
-import { until } from '../until.js';
 
 /** In the middle between two checkpoints. */
 const STEP = 5;
@@ -61,7 +60,7 @@ export function kills(): void {
     await stage.committed(STEP);
     const leaver = stage.child('worker-1');
     kill(leaver, 'SIGTERM');
-    await until('it has left', () => !processesIn(stage.folder).some(({ pid }) => pid === leaver));
+    await stage.until('it has left', () => !processesIn(stage.folder).some(({ pid }) => pid === leaver));
     await expectUndisturbed(stage, await up.outcome());
     expect(up.stderr()).toContain('worker-1 ended (exit code 143)');
     expect(stage.run.events('worker-left')).toHaveLength(1);
@@ -75,7 +74,7 @@ export function kills(): void {
 async function pausedUp(stage: Stage, point: string, workers: number): Promise<{ up: Life; victim: number }> {
   const file = join(stage.folder, 'paused');
   const up = stage.up(tiny(workers), { CRIA_PAUSE_AT: point, CRIA_PAUSE_FILE: file });
-  const victim = await until(`a worker stands at ${point}`, () => pidIn(file), 60_000);
+  const victim = await stage.until(`a worker stands at ${point}`, () => pidIn(file));
   return { up, victim };
 }
 

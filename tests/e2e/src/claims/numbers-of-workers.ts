@@ -1,7 +1,6 @@
 import { expect } from 'vitest';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim } from '../stage.js';
-import { until } from '../until.js';
 
 const SCALED_STEPS = 40;
 
@@ -28,9 +27,9 @@ export function numbersOfWorkers(): void {
         null;
       await stage.committed(2);
       await stage.wish('scale', '3');
-      const three = await until('three workers share a step', () => stepOf(3, 2), 60_000);
+      const three = await stage.until('three workers share a step', () => stepOf(3, 2));
       await stage.wish('scale', '2');
-      await until('two workers share a step', () => stepOf(2, three + 1), 60_000);
+      await stage.until('two workers share a step', () => stepOf(2, three + 1));
       await expectUndisturbed(stage, await up.outcome(), SCALED_STEPS);
       expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
         'target 1 -> 3 workers',
