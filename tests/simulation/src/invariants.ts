@@ -41,13 +41,25 @@ export class Invariants {
   /** I1, I5: Redis took an entry. */
   appended(entry: LedgerEntry, before: LedgerEntry | null, holder: LeaseHolder | null): void {
     const { step } = entry.math;
-    this.#check('I1', entry.mathHash === this.#oracle.step(step).mathHash, () => `entry ${step} has other mathematics`);
+    this.#check(
+      'I1',
+      entry.mathHash === this.#oracle.step(step).mathHash,
+      () => `entry ${step} has other mathematics`,
+    );
     const { term } = entry.ops;
     const isHolders = holder !== null && holder.number === term.number && holder.leader === term.leader;
     this.#check('I5', isHolders, () => `entry ${step} was appended by ${term.leader} without the lease`);
     const lastNumber = before?.ops.term.number ?? 0;
-    this.#check('I5', term.number >= lastNumber, () => `the term falls from ${lastNumber} to ${term.number} at ${step}`);
-    this.#check('I5', before === null || before.math.step === step - 1, () => `entry ${step} follows ${before?.math.step}`);
+    this.#check(
+      'I5',
+      term.number >= lastNumber,
+      () => `the term falls from ${lastNumber} to ${term.number} at ${step}`,
+    );
+    this.#check(
+      'I5',
+      before === null || before.math.step === step - 1,
+      () => `entry ${step} follows ${before?.math.step}`,
+    );
     this.#appended.add(entry.mathHash);
   }
 
@@ -65,8 +77,11 @@ export class Invariants {
     const { sums } = this.#oracle.step(sum.step);
     sum.sums.forEach((value, part) => {
       const counts = sum.parts[part]?.counts.join('') ?? '';
-      this.#check('I3', value === sums[part], () =>
-        `${worker}: attempt ${sum.attempt} of step ${sum.step}: part ${part} is a wrong sum (counts by slot: ${counts})`,
+      this.#check(
+        'I3',
+        value === sums[part],
+        () =>
+          `${worker}: attempt ${sum.attempt} of step ${sum.step}: part ${part} is a wrong sum (counts by slot: ${counts})`,
       );
     });
   }
@@ -75,16 +90,28 @@ export class Invariants {
   workerDecided(worker: string, session: WorkerSession): void {
     const { state, memory } = session;
     const before = this.#terms.get(worker) ?? 0;
-    this.#check('I5', state.term.number >= before, () => `${worker}'s term falls from ${before} to ${state.term.number}`);
+    this.#check(
+      'I5',
+      state.term.number >= before,
+      () => `${worker}'s term falls from ${before} to ${state.term.number}`,
+    );
     this.#terms.set(worker, state.term.number);
     if (state.phase !== 'ready') return;
     const { position } = state;
     const truth = this.#oracle.step(position);
     const digest = stateDigest(memory.values);
     this.#check('I2', digest === truth.stateDigest, () => `${worker} at ${position} has state ${digest}`);
-    this.#check('I2', digest === state.stateDigest, () => `${worker} at ${position} says digest ${state.stateDigest}`);
+    this.#check(
+      'I2',
+      digest === state.stateDigest,
+      () => `${worker} at ${position} says digest ${state.stateDigest}`,
+    );
     const mathHash = position === 0 ? GENESIS : this.#oracle.step(position - 1).mathHash;
-    this.#check('I2', state.mathHash === mathHash, () => `${worker} at ${position} has mathHash ${state.mathHash}`);
+    this.#check(
+      'I2',
+      state.mathHash === mathHash,
+      () => `${worker} at ${position} has mathHash ${state.mathHash}`,
+    );
   }
 
   /** I5: (term, attempt) means one thing. */
@@ -93,7 +120,11 @@ export class Invariants {
     const { step, sets, from } = exchange;
     const meaning = JSON.stringify([step, sets, from, exchange.void]);
     const before = this.#exchanges.get(key);
-    this.#check('I5', before === undefined || before === meaning, () => `attempt ${key} meant ${before}, now ${meaning}`);
+    this.#check(
+      'I5',
+      before === undefined || before === meaning,
+      () => `attempt ${key} meant ${before}, now ${meaning}`,
+    );
     this.#exchanges.set(key, meaning);
   }
 
@@ -104,7 +135,8 @@ export class Invariants {
   }
 
   noted(leadership: Leadership, { kind, text }: Note): void {
-    const isDamage = kind === 'damage-found' && (text.includes('digests at step') || text.startsWith('state at step'));
+    const isDamage =
+      kind === 'damage-found' && (text.includes('digests at step') || text.startsWith('state at step'));
     this.#check('I6', !isDamage, () => `${leadership.process.id}: ${text}`);
   }
 
@@ -120,7 +152,11 @@ export class Invariants {
   granted({ state }: Leadership, grant: Grant): void {
     const holders = [...state.prepared.keys()].join(', ');
     const isNeedless = state.prepared.size > 0 && !state.voidNext;
-    this.#check('I8', !isNeedless, () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`);
+    this.#check(
+      'I8',
+      !isNeedless,
+      () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`,
+    );
   }
 
   /** I10: seats. */
@@ -146,7 +182,11 @@ export class Invariants {
     this.#check('I9', parts.join() === truth.join(), () => `checkpoint ${step} holds [${parts.join()}]`);
     this.#check('I9', entries.length === step, () => `checkpoint ${step} holds ${entries.length} entries`);
     for (const { math, mathHash } of entries) {
-      this.#check('I9', mathHash === this.#oracle.step(math.step).mathHash, () => `checkpoint ${step}: entry ${math.step}`);
+      this.#check(
+        'I9',
+        mathHash === this.#oracle.step(math.step).mathHash,
+        () => `checkpoint ${step}: entry ${math.step}`,
+      );
     }
   }
 

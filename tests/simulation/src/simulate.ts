@@ -57,7 +57,11 @@ export function simulate(options: SimulateOptions): SimulationResult {
     violation =
       error instanceof ViolationFound
         ? error.violation
-        : { rule: 'crash', atMs: world.nowMs, text: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+        : {
+            rule: 'crash',
+            atMs: world.nowMs,
+            text: error instanceof Error ? (error.stack ?? error.message) : String(error),
+          };
   }
   return { seed, schedule, violation, ending, events: world.events, virtualMs: world.nowMs };
 }
@@ -99,7 +103,10 @@ function rulesOf(shape: ClusterShape): LeaderRules {
 }
 
 function begin(cluster: Cluster, { shape, faults }: Schedule): void {
-  const coordinators = Array.from({ length: shape.coordinators }, (_, i) => new CoordinatorPlace(cluster, `c${i}`));
+  const coordinators = Array.from(
+    { length: shape.coordinators },
+    (_, i) => new CoordinatorPlace(cluster, `c${i}`),
+  );
   const workers = shape.slotMs.map((slotMs, i) => new WorkerPlace(cluster, `w${i}`, slotMs));
   for (const place of [...coordinators, ...workers]) place.start();
   new Injector(cluster, { workers, coordinators }).start(faults);
@@ -111,12 +118,14 @@ function checkEnd({ world, durable, oracle }: Cluster, { endStep }: ClusterShape
   if (ending !== 'finished') world.violation('I11', `the run ended: ${ending}`);
   const last = durable.newest();
   const isRight = last?.step === endStep && last.stateDigest === oracle.step(endStep).stateDigest;
-  if (!isRight) world.violation('I9', `the run finished with checkpoint ${last?.step} (${last?.stateDigest})`);
+  if (!isRight)
+    world.violation('I9', `the run finished with checkpoint ${last?.step} (${last?.stateDigest})`);
 }
 
 function whatIsMissing({ durable, invariants, redis }: Cluster): string {
   const workers = [...invariants.sessions].map(
-    ([worker, { state }]) => `${worker} at ${state.position} (${state.phase}, ${state.welcomed ? 'welcomed' : 'not welcomed'})`,
+    ([worker, { state }]) =>
+      `${worker} at ${state.position} (${state.phase}, ${state.welcomed ? 'welcomed' : 'not welcomed'})`,
   );
   const head = redis.data.head?.step ?? -1;
   return `no end in time: Redis' head ${head}, newest checkpoint ${durable.newest()?.step ?? 'none'}, ${workers.join(', ')}`;

@@ -3,7 +3,7 @@ import type { StripeOrder } from '@cria/coordinator/decide/leader-events';
 import { membersOf } from '@cria/coordinator/decide/leader-state';
 import { UNSET, stateDigest } from '../model/mathematics.js';
 import { pullPart } from '../worker/peer.js';
-import { all, sleep, type Task } from '../world/future.js';
+import { all, sleep, type Abort, type Task } from '../world/future.js';
 import type { Leadership } from './leadership.js';
 
 type Sources = ReadonlyArray<StripeOrder[number] & { readonly address: string }>;
@@ -12,17 +12,25 @@ const STALL_MS = 5000;
 const APPLIED_POLL_MS = 20;
 const APPLIED_WAIT_MS = 20_000;
 
-export function* writeCheckpoint(leadership: Leadership, step: number, sources: Sources): Task {
+interface CheckpointOrder {
+  readonly step: number;
+  readonly sources: Sources;
+  readonly abort: Abort;
+}
+
+export function* writeCheckpoint(leadership: Leadership, order: CheckpointOrder): Task {
+  const { step, sources, abort } = order;
   const { cluster, process, term } = leadership;
   const parts = new Array<number>(cluster.oracle.shape.numParts).fill(UNSET);
   yield* all(
     process,
-    sources.map((source) => pullStripe(leadership, step, source, parts)),
+    sources.map((source) => pullStripe(leadership, order, source, parts)),
   );
-  const reported = yield* appliedDigest(leadership, step);
+  const reported = yield* appliedDigest(leadership, order);
   const pulled = stateDigest(parts);
-  if (pulled !== reported) throw new Error(`state ${step} arrived with digest ${pulled}, its members have ${reported}`);
-  yield* sleep(process, cluster.world.between(1, 20), leadership.abort);
+  if (pulled !== reported)
+    throw new Error(`state ${step} arrived with digest ${pulled}, its members have ${reported}`);
+  yield* sleep(process, cluster.world.between(1, 20), abort);
   const entries = cluster.durable.ledger.entries.slice(0, step);
   const manifest = { step, parts, stateDigest: pulled, entries, term };
   cluster.world.mark('publishing', process.id);
@@ -31,23 +39,39 @@ export function* writeCheckpoint(leadership: Leadership, step: number, sources: 
   leadership.post({ kind: 'checkpoint-written', step });
 }
 
-function* pullStripe(leadership: Leadership, step: number, source: Sources[number], parts: number[]): Task {
-  const { cluster, process, term, abort } = leadership;
+function* pullStripe(
+  leadership: Leadership,
+  { step, abort }: CheckpointOrder,
+  source: Sources[number],
+  parts: number[],
+): Task {
+  const { cluster, process, term } = leadership;
   for (let part = source.firstPart; part < source.endPart; part++) {
-    const request = { to: source.worker, from: process.id, term, step, attempt: 0, content: 'state', part } as const;
-    const options = { address: source.address, stallMs: STALL_MS, abort };
+    const request = {
+      to: source.worker,
+      from: process.id,
+      term,
+      step,
+      attempt: 0,
+      content: 'state',
+      part,
+    } as const;
+    const options = { address: source.address, stallMs: STALL_MS, notYetMs: 4 * STALL_MS, abort };
     const pulled = yield* pullPart(cluster, process, request, options);
-    if (pulled.position !== step) throw new Error(`${source.worker} is at ${pulled.position}, not at ${step}`);
+    if (pulled.position !== step)
+      throw new Error(`${source.worker} is at ${pulled.position}, not at ${step}`);
     parts[part] = pulled.value;
   }
 }
 
 /** As the first member to have it reports. */
-function* appliedDigest(leadership: Leadership, step: number): Task<string> {
-  const { process, cluster, abort, state } = leadership;
+function* appliedDigest(leadership: Leadership, { step, abort }: CheckpointOrder): Task<string> {
+  const { process, cluster, state } = leadership;
   const deadlineMs = cluster.world.nowMs + APPLIED_WAIT_MS;
   for (;;) {
-    const member = membersOf(state).find((record) => record.position === step && record.appliedDigest !== null);
+    const member = membersOf(state).find(
+      (record) => record.position === step && record.appliedDigest !== null,
+    );
     const digest = leadership.appliedDigests.get(step) ?? member?.appliedDigest;
     if (digest) return digest;
     if (cluster.world.nowMs > deadlineMs) throw new Error(`nobody reported the state of step ${step}`);

@@ -43,7 +43,10 @@ export class Coordinator {
     const { coordinators, peers, redis } = this.#cluster;
     const process = this.#process;
     coordinators.set(this.#address, { process, serves: this.#control });
-    peers.set(this.#peerAddress, { process, serves: new PeerSource(process, (request) => this.#statePart(request)) });
+    peers.set(this.#peerAddress, {
+      process,
+      serves: new PeerSource(process, (request) => this.#statePart(request)),
+    });
     process.onDeath(() => peers.delete(this.#peerAddress));
     redis.subscribe(process, (what) => {
       if (what === 'desired') process.run(this.#readDesired());
@@ -131,7 +134,10 @@ export class Coordinator {
   *#readDesired(): Task {
     try {
       const { redis } = this.#cluster;
-      const desired = yield* wait(this.#process, redis.call(this.#process, 'desired', (data) => data.desired));
+      const desired = yield* wait(
+        this.#process,
+        redis.call(this.#process, 'desired', (data) => data.desired),
+      );
       if (desired === null || desired.revision < this.#wanted.revision) return;
       this.#wanted = desired;
       this.#leadership?.wish(desired);
@@ -143,7 +149,8 @@ export class Coordinator {
   /** A coordinator serves the bytes of checkpoints. */
   #statePart(request: PeerRequest): PeerAnswer {
     const value = this.#cluster.durable.at(request.step)?.parts[request.part];
-    if (value === undefined) return { kind: 'refused', reason: `there is no checkpoint of step ${request.step}` };
+    if (value === undefined)
+      return { kind: 'refused', reason: `there is no checkpoint of step ${request.step}` };
     return { kind: 'part', value, counts: [], losses: [], digest: value, position: request.step, slots: [] };
   }
 }

@@ -54,6 +54,9 @@ export class Leadership implements ControlSink {
   readonly #ended = new Future<LeadershipEnd>();
   readonly #seatsChain: Chain;
   readonly #knownSeats = new Set<string>();
+  /** Of all workers that ever said Hello: an Exchange that is sent again names the dead ones as before. */
+  readonly #addresses = new Map<string, string>();
+  #checkpointAbort: Abort | null = null;
   #deciding = false;
   #ticks = 0;
   #heartbeats = 0;
@@ -119,7 +122,7 @@ export class Leadership implements ControlSink {
   }
 
   addressOf(worker: string): string {
-    return this.state.workers.get(workerId(worker))?.address ?? '';
+    return this.#addresses.get(worker) ?? '';
   }
 
   #send(worker: string, message: LeaderMessage): void {
@@ -144,7 +147,10 @@ export class Leadership implements ControlSink {
       }
       case 'evaluate': {
         const sequences = effect.indices.map((index) => ({ index, tokens: NO_BYTES }));
-        return this.#send(effect.worker, { $case: 'evaluate', value: { term, step: effect.step, sequences } });
+        return this.#send(effect.worker, {
+          $case: 'evaluate',
+          value: { term, step: effect.step, sequences },
+        });
       }
       case 'exchange':
         return this.#exchange(effect);
@@ -172,8 +178,9 @@ export class Leadership implements ControlSink {
         return this.#finish(effect.ending, effect.reason);
       case 'step-down':
         return this.stepDown(effect.why, effect.termAtLeast);
-      case 'measured':
       case 'abandon-checkpoint':
+        return this.#checkpointAbort?.abort('a worker with a stripe is gone');
+      case 'measured':
         return;
     }
   }
@@ -203,7 +210,11 @@ export class Leadership implements ControlSink {
       term: this.term,
       step,
       attempt: isMutant ? this.state.attemptsThisStep : attempt,
-      sets: effect.sets.map(({ worker, slots }) => ({ worker, address: this.addressOf(worker), slots: [...slots] })),
+      sets: effect.sets.map(({ worker, slots }) => ({
+        worker,
+        address: this.addressOf(worker),
+        slots: [...slots],
+      })),
       from: from.map((id) => ({ id, address: this.addressOf(id) })),
       void: effect.void,
     };
@@ -252,10 +263,13 @@ export class Leadership implements ControlSink {
 
   #pullCheckpoint(step: number, stripes: StripeOrder): void {
     const sources = stripes.map((stripe) => ({ ...stripe, address: this.addressOf(stripe.worker) }));
-    this.process.run(
-      writeCheckpoint(this, step, sources),
-      (error) => this.post({ kind: 'checkpoint-failed', step, why: String(error) }),
-    );
+    const abort = new Abort();
+    this.#checkpointAbort = abort;
+    this.abort.onAbort(() => abort.abort('the leadership is over'));
+    this.process.run(writeCheckpoint(this, { step, sources, abort }), (error) => {
+      // An order that was taken back has failed already.
+      if (!abort.aborted) this.post({ kind: 'checkpoint-failed', step, why: String(error) });
+    });
   }
 
   #finish(ending: Ending, reason: string): void {
@@ -275,7 +289,9 @@ export class Leadership implements ControlSink {
     switch (message.$case) {
       case 'hello': {
         const { value } = message;
-        const reduced = value.reduced === undefined ? null : { ...value.reduced, gradDigest: value.reduced.digest };
+        this.#addresses.set(worker, value.address);
+        const reduced =
+          value.reduced === undefined ? null : { ...value.reduced, gradDigest: value.reduced.digest };
         const { number: termNumber, leader: termLeader } = value.highestTerm ?? { number: 0, leader: '' };
         const hello = { ...value, worker, reduced, termNumber, termLeader };
         return { kind: 'hello', hello };
@@ -305,8 +321,9 @@ export class Leadership implements ControlSink {
       case 'leave':
         return { kind: 'leave', worker, why: message.value.reason };
       case 'stored':
-      case 'heartbeat':
         return { kind: 'contact', worker };
+      case 'heartbeat':
+        return { kind: 'contact', worker, position: message.value.position };
     }
   }
 

@@ -44,7 +44,10 @@ export class LeaseKeeper {
 
   /** Between two renewals. @returns whether the lease is still ours */
   *raiseTerm(atLeast: number): Task<boolean> {
-    return yield* wait(this.#options.process, this.#requests.push(() => this.#raise(atLeast)));
+    return yield* wait(
+      this.#options.process,
+      this.#requests.push(() => this.#raise(atLeast)),
+    );
   }
 
   *release(): Task {
@@ -53,7 +56,10 @@ export class LeaseKeeper {
     yield* wait(process, this.#requests.last);
     const term = this.#term;
     try {
-      yield* wait(process, this.#redis.call(process, 'release', (data, nowMs) => data.release(nowMs, term)));
+      yield* wait(
+        process,
+        this.#redis.call(process, 'release', (data, nowMs) => data.release(nowMs, term)),
+      );
     } catch {
       // It will expire.
     }
@@ -65,7 +71,9 @@ export class LeaseKeeper {
       if (this.#ended || this.#remainingMs() <= 0) return false;
       const term = this.#term;
       try {
-        const raise = this.#redis.call(process, 'raise', (data, nowMs) => data.raiseTerm(nowMs, term, atLeast));
+        const raise = this.#redis.call(process, 'raise', (data, nowMs) =>
+          data.raiseTerm(nowMs, term, atLeast),
+        );
         const number = yield* wait(process, raise);
         if (number === null) {
           this.#lose('the lease was refused');

@@ -1,6 +1,13 @@
 // The leader's ledger: seals entries, appends them to Redis and to the file; below the head it compares
 // (apps/coordinator/src/ledger/ledger-keeper.ts). Seals are the real ones.
-import { genesisPoint, pointAfter, seal, type ChainPoint, type LedgerEntry, type LedgerMath } from '@cria/ledger';
+import {
+  genesisPoint,
+  pointAfter,
+  seal,
+  type ChainPoint,
+  type LedgerEntry,
+  type LedgerMath,
+} from '@cria/ledger';
 import type { AppendOutcome } from '@cria/coordinator/decide/leader-events';
 import type { Desired } from '@cria/coordinator/decide/leader-state';
 import type { Cluster } from '../cluster.js';

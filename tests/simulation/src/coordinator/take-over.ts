@@ -42,7 +42,10 @@ export function* takeOver(options: TakeOverOptions): Task<Leadership> {
   const file = durable.takeOverLedger(entries);
   const ledger = new LedgerKeeper({ cluster, process, term, file, entries, recovered: mayHaveLost });
   const { wanted } = options;
-  const desired = yield* wait(process, redis.call(process, 'desired', (data) => data.offerDesired(wanted)));
+  const desired = yield* wait(
+    process,
+    redis.call(process, 'desired', (data) => data.offerDesired(wanted)),
+  );
   const state = newLeaderState({
     rules: cluster.rules,
     term,
@@ -53,7 +56,9 @@ export function* takeOver(options: TakeOverOptions): Task<Leadership> {
     manifestStep: manifest?.step ?? null,
     desired,
   });
-  process.log(() => `leads: term ${term.number}, head ${ledger.length}, manifest ${manifest?.step ?? 'none'}`);
+  process.log(
+    () => `leads: term ${term.number}, head ${ledger.length}, manifest ${manifest?.step ?? 'none'}`,
+  );
   return new Leadership({ cluster, process, control, peerAddress, state, term, ledger });
 }
 
@@ -65,7 +70,10 @@ function* recoverLedger(
   const inFile = [...cluster.durable.ledger.entries];
   const { redis } = cluster;
   const isBlind = cluster.mutants.headWithoutRedis === true;
-  const inRedis = yield* wait(process, redis.call(process, 'ledger', (data) => data.entries()));
+  const inRedis = yield* wait(
+    process,
+    redis.call(process, 'ledger', (data) => data.entries()),
+  );
   const copies = [
     { source: 'ledger.jsonl', entries: inFile },
     { source: 'redis', entries: isBlind ? [] : inRedis },
@@ -74,7 +82,10 @@ function* recoverLedger(
   const choice = longestVerified(copies, [{ ...genesisOf(cluster), source: 'genesis' }]);
   if (choice.kind !== 'head') throw new Error(`step ${choice.divergence.step} has two histories`);
   cluster.invariants.recovered(choice.head.step, [inFile, inRedis, ofManifest]);
-  return { entries: choice.entries, mayHaveLost: choice.opsForkStep !== null || choice.resealedFrom !== null };
+  return {
+    entries: choice.entries,
+    mayHaveLost: choice.opsForkStep !== null || choice.resealedFrom !== null,
+  };
 }
 
 function* raiseTerm(
@@ -86,5 +97,6 @@ function* raiseTerm(
   const newest = entries.at(-1)?.ops.term.number ?? 0;
   const atLeast = Math.max(newest + 1, manifestTerm + 1, termAtLeast);
   if (lease.term.number >= atLeast) return;
-  if (!(yield* lease.raiseTerm(atLeast))) throw new LeaseLost('the lease was lost before the term could be raised');
+  if (!(yield* lease.raiseTerm(atLeast)))
+    throw new LeaseLost('the lease was lost before the term could be raised');
 }

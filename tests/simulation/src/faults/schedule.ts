@@ -33,7 +33,13 @@ const POINTS = [
 
 /** How often a point is reached in a run, roughly. */
 const POINT_COUNT = 30;
-const RARE_POINTS = new Set(['leads', 'publishing', 'worker <- store', 'worker -> blocked', 'leader <- hello']);
+const RARE_POINTS = new Set([
+  'leads',
+  'publishing',
+  'worker <- store',
+  'worker -> blocked',
+  'leader <- hello',
+]);
 
 export function scheduleOf(seed: number): Schedule {
   const rng = new Rng(seed, 3);
@@ -65,14 +71,16 @@ function atPoint(rng: Rng): Fault {
   const kind = rng.below(10);
   if (kind < 6) return { when, action: { do: 'kill', who: 'hit' } };
   if (kind < 8) return { when, action: { do: 'freeze', who: 'hit', forMs: 200 + rng.below(3500) } };
-  if (kind < 9) return { when, action: { do: 'redis', comeback: comebackOf(rng), downMs: 20 + rng.below(1500) } };
+  if (kind < 9)
+    return { when, action: { do: 'redis', comeback: comebackOf(rng), downMs: 20 + rng.below(1500) } };
   return { when, action: { do: 'kill', who: 'leader' } };
 }
 
 function actionOf(rng: Rng, shape: ClusterShape): FaultAction {
   const worker = `w${rng.below(shape.workers)}`;
   const anyHost = [worker, worker, `c${rng.below(shape.coordinators)}`, 'redis', '*'][rng.below(5)] ?? worker;
-  const otherHost = [`w${rng.below(shape.workers)}`, `c${rng.below(shape.coordinators)}`, 'redis', '*'][rng.below(4)] ?? '*';
+  const otherHost =
+    [`w${rng.below(shape.workers)}`, `c${rng.below(shape.coordinators)}`, 'redis', '*'][rng.below(4)] ?? '*';
   const forMs = 100 + rng.below(3500);
   switch (rng.below(12)) {
     case 0:
@@ -95,7 +103,9 @@ function actionOf(rng: Rng, shape: ClusterShape): FaultAction {
     case 9:
       return { do: 'slow', host: anyHost === '*' ? worker : anyHost, forMs, addMs: 20 + rng.below(400) };
     case 10:
-      return rng.below(2) === 0 ? { do: 'scale', target: 1 + rng.below(shape.workers) } : { do: 'pause', forMs };
+      return rng.below(2) === 0
+        ? { do: 'scale', target: 1 + rng.below(shape.workers) }
+        : { do: 'pause', forMs };
     default:
       return { do: 'leave', who: worker };
   }

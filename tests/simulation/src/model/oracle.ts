@@ -51,7 +51,13 @@ export class Oracle {
     );
     const losses = all.map((slot) => slotLoss(step, slot, whole));
     const gradNorm = gradNormOf(sums);
-    const math = mathOf({ step, stateDigest: stateDigest(state), gradDigest: gradDigest(sums), gradNorm, losses });
+    const math = mathOf({
+      step,
+      stateDigest: stateDigest(state),
+      gradDigest: gradDigest(sums),
+      gradNorm,
+      losses,
+    });
     const before = this.#steps.at(-1)?.mathHash ?? GENESIS;
     const mathHash = mathHashAfter(before, math);
     this.#steps.push({ state, stateDigest: math.stateDigest, sums, math, mathHash });

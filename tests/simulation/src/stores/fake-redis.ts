@@ -47,10 +47,14 @@ export class FakeRedis {
     const deadline = from.after(COMMAND_MS, () => result.reject(new RedisUnavailable(`${what}: no answer`)));
     const { network } = this.#world;
     if (!this.#process.alive) return result;
-    const answer = network.call(from, this.#process, function* (this: FakeRedis) {
-      yield* sleep(this.#process, 0);
-      return act(this.#data, this.#world.nowMs);
-    }.bind(this));
+    const answer = network.call(
+      from,
+      this.#process,
+      function* (this: FakeRedis) {
+        yield* sleep(this.#process, 0);
+        return act(this.#data, this.#world.nowMs);
+      }.bind(this),
+    );
     answer.onSettled((outcome) => {
       deadline.cancel();
       if ('error' in outcome) result.reject(new RedisUnavailable(`${what}: ${String(outcome.error)}`));

@@ -56,6 +56,10 @@ export class CatchUp {
     this.#head = Math.max(this.#head, entry.math.step + 1);
   }
 
+  get stopped(): boolean {
+    return this.#abort.aborted;
+  }
+
   stop(): void {
     this.#abort.abort('the copy was given up');
   }
@@ -89,7 +93,10 @@ export class CatchUp {
       parts,
       Math.max(1, 2 * donors.length),
       function* (this: CatchUp, part: number): Task {
-        arrived.push({ part, position: yield* pullState(this.#options, { donors, step, part, abort: this.#abort }) });
+        arrived.push({
+          part,
+          position: yield* pullState(this.#options, { donors, step, part, abort: this.#abort }),
+        });
       }.bind(this),
     );
     for (const { part, position } of arrived) {
@@ -140,7 +147,8 @@ export function* pullState(
     const request = { to: donor.id, from: workerId, term, step, attempt: 0, content: 'state', part } as const;
     try {
       const stallMs = cluster.timeouts.suspectMs;
-      const pulled = yield* pullPart(cluster, process, request, { address: donor.address, stallMs, abort });
+      const options = { address: donor.address, stallMs, notYetMs: 4 * stallMs, abort };
+      const pulled = yield* pullPart(cluster, process, request, options);
       memory.parts[part] = { value: pulled.value, position: pulled.position, applying: false };
       return pulled.position;
     } catch (error) {

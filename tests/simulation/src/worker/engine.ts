@@ -1,5 +1,12 @@
 // The engine thread: one thing at a time, each takes a while (apps/worker/src/train/trainer.ts).
-import { nextPart, slotGradient, slotLoss, stateDigest, validationLoss, wholeOf } from '../model/mathematics.js';
+import {
+  nextPart,
+  slotGradient,
+  slotLoss,
+  stateDigest,
+  validationLoss,
+  wholeOf,
+} from '../model/mathematics.js';
 import { Chain, sleep, wait, type Future, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import type { Memory } from './memory.js';
@@ -102,4 +109,3 @@ export class Engine {
     return yield* wait(this.#process, future);
   }
 }
-

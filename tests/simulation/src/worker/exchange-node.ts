@@ -67,13 +67,19 @@ export class ExchangeNode {
 
   *begin(order: ExchangeOrder): Task<ExchangeOutcome> {
     const { process } = this.#options;
-    const current = yield* wait(process, this.#turns.push(() => this.#install(order)));
+    const current = yield* wait(
+      process,
+      this.#turns.push(() => this.#install(order)),
+    );
     return yield* wait(process, current.outcome);
   }
 
   *endStreams(): Task {
     if (this.#options.cluster.mutants.streamsGoOn === true) return;
-    yield* wait(this.#options.process, this.#turns.push(() => this.#closeAccumulator('the accumulator changes')));
+    yield* wait(
+      this.#options.process,
+      this.#turns.push(() => this.#closeAccumulator('the accumulator changes')),
+    );
   }
 
   *#install(order: ExchangeOrder): Task<Current> {
@@ -104,7 +110,11 @@ export class ExchangeNode {
     const fault = this.#faultOf(order);
     if (fault !== null) return { kind: 'blocked', why: fault };
     const { registry, reduced, source } = this;
-    const outcome = yield* new ExchangeRun({ ...this.#options, registry, reduced, source }, order, abort).run();
+    const outcome = yield* new ExchangeRun(
+      { ...this.#options, registry, reduced, source },
+      order,
+      abort,
+    ).run();
     if (outcome.kind === 'prepared') this.reduced.finish(outcome.sum);
     return outcome;
   }
@@ -121,7 +131,8 @@ export class ExchangeNode {
       return why;
     }
     const own = order.sets.find(({ worker }) => worker === workerId);
-    if (own === undefined || order.shadow || order.from.length > 0 || this.registry.step !== step) return null;
+    if (own === undefined || order.shadow || order.from.length > 0 || this.registry.step !== step)
+      return null;
     const foreign = this.registry.foreign(own.slots);
     if (foreign.length === 0) return null;
     emit({ kind: 'wrong-set', term, attempt });
@@ -170,7 +181,8 @@ export class ExchangeNode {
     if (!servesAccumulator) return { kind: 'stale', reason: 'the accumulator has changed since' };
     const foreign = this.registry.step === order.step ? this.registry.foreign(set) : [];
     const isChecked = this.#options.cluster.mutants.streamsGoOn !== true;
-    if (foreign.length > 0 && isChecked) return { kind: 'stale', reason: 'slots are in it that are not in its set' };
+    if (foreign.length > 0 && isChecked)
+      return { kind: 'stale', reason: 'slots are in it that are not in its set' };
     if (!this.registry.isReady(order.step, set)) return { kind: 'wait' };
     const common = { kind: 'part', position: order.step, slots: set } as const;
     if (part === shape.numParts) return { ...common, ...this.registry.report(set), value: 0, digest: 0 };

@@ -73,7 +73,11 @@ export class ExchangeRun {
     const copying = sets.flatMap((set, index) => {
       if (index === ownIndex) return [];
       const peer = { id: set.worker, address: set.address };
-      return [forEachLimited(process, this.#partsOf(index), PARTS_IN_FLIGHT, (part) => this.#copyPart(part, [peer]))];
+      return [
+        forEachLimited(process, this.#partsOf(index), PARTS_IN_FLIGHT, (part) =>
+          this.#copyPart(part, [peer]),
+        ),
+      ];
     });
     yield* all(process, [reducing, ...copying]);
   }
@@ -137,7 +141,9 @@ export class ExchangeRun {
       digest = add(digest, share.digest);
       share.counts.forEach((count, slot) => (counts[slot] = (counts[slot] ?? 0) + count));
     }
-    return { sum: { kind: 'part', value, counts, losses: [], digest: value, position: this.#order.step, slots: [] } };
+    return {
+      sum: { kind: 'part', value, counts, losses: [], digest: value, position: this.#order.step, slots: [] },
+    };
   }
 
   #reduceReport(set: readonly number[], shares: readonly PeerPart[]): PeerPart {
@@ -151,7 +157,10 @@ export class ExchangeRun {
     return { kind: 'part', value: 0, counts, losses, digest: 0, position: this.#order.step, slots: [] };
   }
 
-  *#pullShare(member: { worker: string; address: string; slots: readonly number[] }, part: number): Task<PeerPart> {
+  *#pullShare(
+    member: { worker: string; address: string; slots: readonly number[] },
+    part: number,
+  ): Task<PeerPart> {
     for (;;) {
       const pulled = yield* this.#tryPull({ id: member.worker, address: member.address }, 'acc', part);
       if (pulled === null) continue;
@@ -215,14 +224,22 @@ export class ExchangeRun {
 
   #partsOf(index: number): number[] {
     const parts: number[] = [];
-    for (let part = index; part <= this.#context.shape.numParts; part += this.#order.sets.length) parts.push(part);
+    for (let part = index; part <= this.#context.shape.numParts; part += this.#order.sets.length)
+      parts.push(part);
     return parts;
   }
 
   /** Says it once per peer. */
   #complain(details: Partial<BlockedEvent> & { readonly why: string }): void {
     const event: BlockedEvent = {
-      ...{ kind: 'blocked', term: this.#order.term, attempt: this.#order.attempt, peer: '', slots: [], part: 0 },
+      ...{
+        kind: 'blocked',
+        term: this.#order.term,
+        attempt: this.#order.attempt,
+        peer: '',
+        slots: [],
+        part: 0,
+      },
       ...details,
     };
     const key = `${event.slots.length > 0 ? 'slot' : 'peer'} ${event.peer}`;

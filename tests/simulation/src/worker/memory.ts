@@ -9,6 +9,9 @@ export interface StatePart {
   applying: boolean;
 }
 
+/** Position of a part that nothing was written to. */
+const NOWHERE = -1;
+
 export class Memory {
   readonly shape: Shape;
   readonly parts: StatePart[];
@@ -16,7 +19,11 @@ export class Memory {
 
   constructor(shape: Shape) {
     this.shape = shape;
-    this.parts = Array.from({ length: shape.numParts }, () => ({ value: UNSET, position: 0, applying: false }));
+    this.parts = Array.from({ length: shape.numParts }, () => ({
+      value: UNSET,
+      position: NOWHERE,
+      applying: false,
+    }));
     this.#accumulator = this.#empty();
   }
 
@@ -28,6 +35,11 @@ export class Memory {
     initialState(this.shape).forEach((value, part) => {
       this.parts[part] = { value, position: 0, applying: false };
     });
+  }
+
+  /** Nothing that is there counts: no part is served until it was written. */
+  clearPosition(): void {
+    for (const part of this.parts) part.position = NOWHERE;
   }
 
   setPosition(position: number): void {

@@ -58,7 +58,10 @@ interface OpenServe {
   readonly ended: Future<void>;
 }
 
-type Frame = { readonly kind: 'wait' } | { readonly kind: 'last'; readonly answer: PeerAnswer } | { readonly kind: 'broken'; readonly why: string };
+type Frame =
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'last'; readonly answer: PeerAnswer }
+  | { readonly kind: 'broken'; readonly why: string };
 
 /** The serving side: answers come from `answer`, and from the change onwards anew. */
 export class PeerSource {
@@ -120,6 +123,8 @@ export class PeerSource {
 export interface PullOptions {
   readonly address: string;
   readonly stallMs: number;
+  /** How long "not yet" counts as progress. Left out: for ever, as for sums, which a newer Exchange supersedes. */
+  readonly notYetMs?: number;
   readonly abort: Abort;
 }
 
@@ -132,13 +137,16 @@ export function* pullPart(
 ): Task<PeerPart> {
   const { world } = cluster;
   let retryMs = RETRY_MS;
-  let lastProgressMs = world.nowMs;
+  const startedMs = world.nowMs;
+  let lastProgressMs = startedMs;
   for (;;) {
     const frame = yield* oneStream(cluster, client, request, options);
     const answer = frame.kind === 'last' ? frame.answer : null;
     if (answer?.kind === 'part') return answer;
-    if (answer?.kind === 'stale' || answer?.kind === 'refused') throw new PullError(answer.kind, answer.reason);
-    if (answer !== null) lastProgressMs = world.nowMs;
+    if (answer?.kind === 'stale' || answer?.kind === 'refused')
+      throw new PullError(answer.kind, answer.reason);
+    const isPatient = world.nowMs - startedMs < (options.notYetMs ?? Infinity);
+    if (answer !== null && isPatient) lastProgressMs = world.nowMs;
     const why = frame.kind === 'broken' ? frame.why : 'not yet';
     if (world.nowMs - lastProgressMs >= options.stallMs) throw new PullError('unreachable', why);
     yield* sleep(client, retryMs, options.abort);
@@ -162,11 +170,14 @@ function* oneStream(
   }
   const frames = framesOf(cluster, client, server, end);
   const serving = new Abort();
-  const offDeath = server.process.onDeath(() => frames.lane.send({ kind: 'broken', why: 'connection reset' }));
+  const offDeath = server.process.onDeath(() =>
+    frames.lane.send({ kind: 'broken', why: 'connection reset' }),
+  );
   world.network.carry(client.host, server.process, () =>
     server.process.run(server.serves.serve(request, (frame) => frames.lane.send(frame), serving)),
   );
-  const cancel = (): void => world.network.carry(client.host, server.process, () => serving.abort('the caller went away'));
+  const cancel = (): void =>
+    world.network.carry(client.host, server.process, () => serving.abort('the caller went away'));
   const offClient = client.onDeath(cancel);
   try {
     for (;;) {
@@ -198,7 +209,12 @@ function framesOf(
 }
 
 /** @returns whether the future settled in time */
-export function* waitAtMost<T>(process: SimProcess, future: Future<T>, patienceMs: number, abort?: Abort): Task<boolean> {
+export function* waitAtMost<T>(
+  process: SimProcess,
+  future: Future<T>,
+  patienceMs: number,
+  abort?: Abort,
+): Task<boolean> {
   abort?.throwIfAborted();
   yield (resume) => {
     const goOn = (): void => {

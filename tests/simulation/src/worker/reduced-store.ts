@@ -16,7 +16,8 @@ export class ReducedStore {
   #prepared: PreparedSum | null = null;
 
   begin(step: number, parts: number): void {
-    if (step !== this.#step && this.#prepared !== null) this.#older = { step: this.#step, parts: this.#current };
+    if (step !== this.#step && this.#prepared !== null)
+      this.#older = { step: this.#step, parts: this.#current };
     this.#prepared = null;
     this.#step = step;
     this.#current = new Array<PeerPart | null>(parts).fill(null);
@@ -53,6 +54,9 @@ export class ReducedStore {
   hold(step: number): { readonly gradDigest: string; readonly sums: readonly number[] } | null {
     const prepared = this.prepared(step);
     if (prepared === null) return null;
-    return { gradDigest: prepared.gradDigest, sums: this.#current.slice(0, -1).map((part) => part?.value ?? 0) };
+    return {
+      gradDigest: prepared.gradDigest,
+      sums: this.#current.slice(0, -1).map((part) => part?.value ?? 0),
+    };
   }
 }

@@ -4,7 +4,12 @@ import { mathFollows, type LedgerEntry } from '@cria/ledger';
 import type { Commit, Exchange, Hello, Term, Welcome } from '@cria/protocol';
 import { decideWorker } from '@cria/worker/decide/worker';
 import type { LeaderMessage, WorkerEffect, WorkerEvent } from '@cria/worker/decide/worker-events';
-import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from '@cria/worker/decide/worker-state';
+import {
+  newWorkerState,
+  type EntryFacts,
+  type SlotWork,
+  type WorkerState,
+} from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
 import { parseEntry } from '../model/entry-line.js';
 import { GENESIS, stateDigest } from '../model/mathematics.js';
@@ -61,6 +66,7 @@ export class WorkerSession {
   readonly #queue: WorkerEvent[] = [];
   #deciding = false;
   #catchUp: CatchUp | null = null;
+  #copying = Future.of<void>(undefined);
   #seatUsed = false;
   #beats = 0;
 
@@ -156,11 +162,11 @@ export class WorkerSession {
         cluster.world.mark(`worker -> ${effect.message.$case}`, process.id);
         return this.#link.send(effect.message);
       case 'make-state':
-        return this.#inTurn(() => this.#makeState());
+        return this.#inTurn(() => this.#replaceState(() => this.#makeState()));
       case 'load-state':
-        return this.#inTurn(() => this.#loadState(effect.welcome));
+        return this.#inTurn(() => this.#replaceState(() => this.#loadState(effect.welcome)));
       case 'copy-state':
-        return this.#copyState(effect.welcome);
+        return this.#inTurn(() => this.#replaceState(() => done(() => this.#copyState(effect.welcome))));
       case 'compute':
         return this.#compute(effect);
       case 'drop-accumulator':
@@ -218,25 +224,37 @@ export class WorkerSession {
         if (position !== step) throw new Error(`part ${part} came from step ${position}, not ${step}`);
       }
       const digest = yield* this.#engine.stateDigest();
-      if (welcome.stateDigest !== '' && welcome.stateDigest !== digest) throw new Error('the state is damaged');
+      if (welcome.stateDigest !== '' && welcome.stateDigest !== digest)
+        throw new Error('the state is damaged');
       this.#post({ kind: 'state-ready', position: step, mathHash, stateDigest: digest });
     } catch (error) {
       this.#post({ kind: 'state-failed', why: String(error) });
     }
   }
 
-  #copyState(welcome: Welcome): void {
+  /** A copy under way has to have ended before anything else writes into the state. */
+  *#replaceState(act: () => Task): Task {
     this.#catchUp?.stop();
+    yield* wait(this.#options.process, this.#copying);
+    this.#catchUp = null;
+    this.memory.clearPosition();
+    yield* act();
+  }
+
+  #copyState(welcome: Welcome): void {
     const { cluster, process, workerId } = this.#options;
     const { term } = welcome;
     if (term === undefined) return;
     const context = { cluster, process, workerId, memory: this.memory, engine: this.#engine };
     const catchUp = new CatchUp({ ...context, welcome, term });
     this.#catchUp = catchUp;
+    this.#copying = new Future();
     process.spawn(catchUp.run()).onSettled((outcome) => {
-      if (this.#catchUp !== catchUp) return;
-      if ('error' in outcome) this.#post({ kind: 'state-failed', why: String(outcome.error) });
-      else this.#post({ kind: 'state-ready', ...outcome.value });
+      if (this.#catchUp === catchUp) {
+        if (!('error' in outcome)) this.#post({ kind: 'state-ready', ...outcome.value });
+        else if (!catchUp.stopped) this.#post({ kind: 'state-failed', why: String(outcome.error) });
+      }
+      this.#copying.resolve();
     });
   }
 
@@ -260,7 +278,10 @@ export class WorkerSession {
     process.world.mark('computing', process.id);
     const computed = yield* this.#engine.slot(at.step, work.slot, at.first);
     if (at.generation !== this.state.generation) return;
-    yield* wait(process, this.#port.call(() => done(() => this.#node.slotDone(at.step, computed))));
+    yield* wait(
+      process,
+      this.#port.call(() => done(() => this.#node.slotDone(at.step, computed))),
+    );
     const { slot, loss, computeMs } = computed;
     const value = { step: at.step, slot, flagged: false, lossBits: loss, computeMs, spare: false };
     this.#post({
@@ -281,7 +302,8 @@ export class WorkerSession {
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
     const streamsChanged = this.#streams.last;
-    const exchangeTask = (outcome: ExchangeOutcome): Task => this.#exchangeDone(outcome, { term, attempt, step, isListener });
+    const exchangeTask = (outcome: ExchangeOutcome): Task =>
+      this.#exchangeDone(outcome, { term, attempt, step, isListener });
     const begin = (): Future<ExchangeOutcome> => this.#port.call(() => this.#node.begin(order));
     process.run(
       (function* () {
@@ -317,7 +339,10 @@ export class WorkerSession {
   }
 
   #hold(step: number): Task<{ gradDigest: string; sums: readonly number[] } | null> {
-    return wait(this.#options.process, this.#port.call(() => done(() => this.#node.reduced.hold(step))));
+    return wait(
+      this.#options.process,
+      this.#port.call(() => done(() => this.#node.reduced.hold(step))),
+    );
   }
 
   #exchangeEnded(which: { term: Term; attempt: number }): void {
@@ -348,7 +373,10 @@ export class WorkerSession {
     const held = yield* this.#hold(step);
     if (held === null) throw new Error(`the reduced gradient of step ${step} is not here`);
     cluster.world.mark('applying', process.id);
-    yield* wait(process, this.#port.call(() => done(() => this.#node.keeper.secure())));
+    yield* wait(
+      process,
+      this.#port.call(() => done(() => this.#node.keeper.secure())),
+    );
     const sums = new Map(held.sums.map((sum, part) => [part, sum]));
     const digest = yield* this.#engine.update({ step, gradNorm, sums });
     this.#post({ kind: 'applied', position: step + 1, stateDigest: digest });
@@ -359,7 +387,12 @@ export class WorkerSession {
       Array.from({ length: endPart - firstPart }, (_, i) => firstPart + i),
     );
     const { process } = this.#options;
-    this.#inTurn(() => wait(process, this.#port.call(() => done(() => this.#node.keeper.preserve(step, parts)))));
+    this.#inTurn(() =>
+      wait(
+        process,
+        this.#port.call(() => done(() => this.#node.keeper.preserve(step, parts))),
+      ),
+    );
   }
 
   #heartbeat(): void {
@@ -375,10 +408,18 @@ export class WorkerSession {
     const { state } = this;
     const { reduced, newestVoid } = state;
     const isWhole = state.phase === 'ready';
-    const running = [...(state.computing === null ? [] : [state.computing]), ...state.queue.map(({ slot }) => slot)];
+    const running = [
+      ...(state.computing === null ? [] : [state.computing]),
+      ...state.queue.map(({ slot }) => slot),
+    ];
     const hidesTerm = state.term.number === 0 || cluster.mutants.noTermCheck === true;
     return {
-      ...{ protocolVersion: 1, runId: cluster.rules.runId, genesis: GENESIS, fingerprint: cluster.rules.fingerprint },
+      ...{
+        protocolVersion: 1,
+        runId: cluster.rules.runId,
+        genesis: GENESIS,
+        fingerprint: cluster.rules.fingerprint,
+      },
       ...{ worker: workerId, address: this.#address, device: 'cpu', host: process.host, pid: 1 },
       position: isWhole ? state.position : 0,
       empty: !isWhole,
@@ -390,7 +431,13 @@ export class WorkerSession {
       reduced:
         reduced === null || !isWhole
           ? undefined
-          : { ...reduced, digest: reduced.gradDigest, report: Buffer.from(reduced.report), term: state.term, attempt: 0 },
+          : {
+              ...reduced,
+              digest: reduced.gradDigest,
+              report: Buffer.from(reduced.report),
+              term: state.term,
+              attempt: 0,
+            },
       newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
       ...{ entriesFirst: 0, entriesEnd: 0 },
       highestTerm: hidesTerm ? undefined : { ...state.term },
@@ -421,7 +468,12 @@ function entryFacts(entry: LedgerEntry): EntryFacts {
 /** For the trace. */
 export function describeMessage(message: { $case: string; value: unknown }): string {
   return `${message.$case} ${JSON.stringify(message.value, (key, value: unknown) =>
-    key === 'tokens' || key === 'report' || key === 'digests' || key === 'stats' || key === 'entry' || key === 'address'
+    key === 'tokens' ||
+    key === 'report' ||
+    key === 'digests' ||
+    key === 'stats' ||
+    key === 'entry' ||
+    key === 'address'
       ? undefined
       : value,
   )}`;

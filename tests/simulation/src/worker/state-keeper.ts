@@ -39,16 +39,27 @@ export class StateKeeper {
     const stripe = this.#stripe?.position === wantedPosition ? this.#stripe : null;
     const read = stripe?.waiting.get(part) ?? this.#live(part);
     if (read === null) return { kind: 'not-yet', reason: `part ${part} is being applied` };
-    if (read.position < wantedPosition) return { kind: 'not-yet', reason: `part ${part} is at ${read.position}` };
+    if (read.position < wantedPosition)
+      return { kind: 'not-yet', reason: `part ${part} is at ${read.position}` };
     const isOfStripe = stripe !== null && stripe.waiting.has(part) && read.position === wantedPosition;
     const { value, position } = read;
-    const common = { kind: 'part', value, position, counts: [], losses: [], digest: value, slots: [] } as const;
+    const common = {
+      kind: 'part',
+      value,
+      position,
+      counts: [],
+      losses: [],
+      digest: value,
+      slots: [],
+    } as const;
     return isOfStripe ? { ...common, onSent: () => this.#sent(stripe, part) } : common;
   }
 
   #live(part: number): { value: number; position: number } | null {
     const live = this.#memory.parts[part];
-    return live === undefined || live.applying ? null : { value: live.value, position: live.position };
+    return live === undefined || live.applying || live.position < 0
+      ? null
+      : { value: live.value, position: live.position };
   }
 
   #sent(stripe: Stripe, part: number): void {

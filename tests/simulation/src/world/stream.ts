@@ -3,8 +3,7 @@ import { Lane } from './network.js';
 import type { SimProcess } from './process.js';
 
 type Carried<M> =
-  | { readonly kind: 'message'; readonly message: M }
-  | { readonly kind: 'end'; readonly why: string };
+  { readonly kind: 'message'; readonly message: M } | { readonly kind: 'end'; readonly why: string };
 
 /** One side of a stream. After `close` it still hears what the other side says until that ends it too. */
 export class StreamEnd<In, Out> {
