@@ -27,7 +27,8 @@ struct Product {
   int64_t k;
 };
 
-// An epilogue takes finished chains. One that writes plain f32 lets the micro-kernel work in C itself.
+// An epilogue takes finished chains, and hears before a tile is computed which one it will be. One that writes plain
+// f32 lets the micro-kernel work in C itself.
 struct StoreF32 {
   static constexpr bool kInPlace = true;
   float* c;
@@ -35,10 +36,21 @@ struct StoreF32 {
   bool accumulate;
 };
 
+// Asks for `rows` rows of a panel's width that are about to be written.
+template <class T>
+inline void prefetchRows(const T* first, int64_t stride, int rows) {
+  constexpr int kLine = 64 / sizeof(T);
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < kPanel; j += kLine) prefetchForWrite(first + i * stride + j);
+  }
+}
+
 struct StoreBf16 {
   static constexpr bool kInPlace = false;
   Bf16* c;
   int64_t stride;
+
+  void prefetch(int64_t row, int rows, int64_t column) const { prefetchRows(c + row * stride + column, stride, rows); }
 
   void operator()(const float* tile, int64_t tileStride, int64_t row, int rows, int64_t column, int columns) const {
     for (int i = 0; i < rows; ++i) {
@@ -56,6 +68,8 @@ struct AddResidual {
   float* c;
   const float* residual;
   int64_t stride;
+
+  void prefetch(int64_t row, int rows, int64_t column) const { prefetchRows(c + row * stride + column, stride, rows); }
 
   void operator()(const float* tile, int64_t tileStride, int64_t row, int rows, int64_t column, int columns) const {
     for (int i = 0; i < rows; ++i) {
@@ -160,6 +174,7 @@ class Gemm {
       for (int64_t group = firstGroup; group < endGroup; ++group) {
         // Partial chains of all groups wait here for the next block; with one block a single group's place stays in L1.
         float* rowTile = tile + (steps_ > kBlockSteps ? (group - firstGroup) * kRows * kTileColumns : 0);
+        if (group + 1 < endGroup) prefetchLeft(group + 1, block);
         for (int64_t panel = firstPanel; panel < endPanel; ++panel) {
           multiplyOne(block, group, panel, rowTile + (panel - firstPanel) * kPanel);
         }
@@ -178,6 +193,16 @@ class Gemm {
     if (!leftInPlace_) return {reinterpret_cast<const float*>(left_ + (group * steps_ + step) * kRows), 1, kRows};
     const T* row = product_.left.at(group * kRows, Steps<T>::firstK(step));
     return {reinterpret_cast<const float*>(row), product_.left.stride * int64_t{sizeof(T)} / 4, 1};
+  }
+
+  // Short rows far apart are no stream that the CPU would follow by itself.
+  void prefetchLeft(int64_t group, const Block& block) const {
+    if (!leftInPlace_) return;
+    const LeftSteps left = leftSteps(group, block.step);
+    const int rows = static_cast<int>(smaller(kRows, product_.m - group * kRows));
+    for (int i = 0; i < rows; ++i) {
+      for (int64_t step = 0; step < block.count; step += 16) prefetch(left.words + i * left.rowStride + step);
+    }
   }
 
   void multiplyOne(const Block& block, int64_t group, int64_t panel, float* tile) {
@@ -211,6 +236,7 @@ class Gemm {
   template <class Other>
   void finish(const Other& epilogue, const Block& block, const LeftSteps& left, const float* right, float* tile,
               const Place& at) {
+    if (block.last) epilogue.prefetch(at.row, at.rows, at.column);
     multiplyRows<kPairs>(at.rows, left, right, block.count, tile, kTileColumns, block.resume);
     if (block.last) epilogue(tile, kTileColumns, at.row, at.rows, at.column, at.columns);
   }

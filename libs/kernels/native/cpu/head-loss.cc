@@ -69,6 +69,10 @@ struct StoreExponentials {
   int64_t firstVocabulary;
   T* e;  // of this slab; null: not wanted
 
+  void prefetch(int64_t row, int rows, int64_t column) const {
+    if (e != nullptr) prefetchRows(e + row * chunk.stride + column, chunk.stride, rows);
+  }
+
   void operator()(const float* tile, int64_t tileStride, int64_t row, int rows, int64_t column, int columns) const {
     const int64_t v = firstVocabulary + row;
     float* sums = chunk.sums + v / kSumBlock * chunk.stride;
