@@ -16,11 +16,12 @@ static_assert(kKeyBlock % kPanel == 0 && kQueryBlock % kRows == 0, "blocks are w
 
 inline int64_t roundUp(int64_t x, int64_t multiple) { return ceilDivide(x, multiple) * multiple; }
 
-// A right operand, packed: panels of kPanel columns, `panelStride` words apart.
+// A right operand, packed: panels of `width` columns, `panelStride` words apart.
 struct Panels {
   uint32_t* words;
+  int64_t width;  // kPanel or kNarrowPanel
   int64_t panelStride;
-  int64_t columns;  // a multiple of kPanel
+  int64_t columns;  // a multiple of the width
 };
 
 // Cuts a worker's scratch into arrays; from null it only counts bytes.
@@ -44,22 +45,29 @@ class ScratchCutter {
 template <class T>
 Panels takePanels(ScratchCutter& cutter, int64_t columns, int64_t k) {
   const int64_t steps = Steps<T>::count(k);
-  const int64_t padded = roundUp(columns, kPanel);
-  return {cutter.take<uint32_t>(padded * steps + 64), steps * kPanel, padded};
+  const int64_t width = columns <= kNarrowPanel ? kNarrowPanel : kPanel;
+  const int64_t padded = roundUp(columns, width);
+  return {cutter.take<uint32_t>(padded * steps + 64), width, steps * width, padded};
 }
 
 // Packs right[k, columns]; k's from `kCount` up to the panels' length are zero.
 template <class T>
 void packPanels(const Panels& panels, const Operand<T>& right, int64_t columns, int64_t kCount) {
   const int64_t steps = Steps<T>::count(kCount);
-  for (int64_t first = 0; first < panels.columns; first += kPanel) {
-    uint32_t* out = panels.words + first / kPanel * panels.panelStride;
-    packGroup<T, kPanel>(out, right, first, larger(columns - first, 0), 0, steps, kCount);
-    __builtin_memset(out + steps * kPanel, 0, sizeof(uint32_t) * (panels.panelStride - steps * kPanel));
+  for (int64_t first = 0; first < panels.columns; first += panels.width) {
+    uint32_t* out = panels.words + first / panels.width * panels.panelStride;
+    const int64_t count = larger(columns - first, 0);
+    if (panels.width == kPanel) {
+      packGroup<T, kPanel>(out, right, first, count, 0, steps, kCount);
+    } else {
+      packGroup<T, kNarrowPanel>(out, right, first, count, 0, steps, kCount);
+    }
+    const int64_t packed = steps * panels.width;
+    __builtin_memset(out + packed, 0, sizeof(uint32_t) * (panels.panelStride - packed));
   }
 }
 
-// c[rows, columns rounded up to kPanel] = (resume ? c : 0) + left[rows, k] panels; `leftWords` has room for `left`
+// c[rows, columns rounded up to the panels' width] = (resume ? c : 0) + left[rows, k] panels; `leftWords` has room for `left`
 // packed.
 template <class T>
 void multiplyPanels(float* c, int64_t cStride, const Operand<T>& left, int64_t rows, int64_t k, const Panels& panels,
@@ -75,10 +83,15 @@ void multiplyPanels(float* c, int64_t cStride, const Operand<T>& left, int64_t r
       const auto* packed = reinterpret_cast<const float*>(leftWords + i * steps);
       const LeftSteps leftSteps = inPlace ? LeftSteps{inMatrix, left.stride * int64_t{sizeof(T)} / 4, 1}
                                           : LeftSteps{packed, 1, kRows};
-      for (int64_t column = 0; column < columns; column += kPanel) {
-        const auto* panel = reinterpret_cast<const float*>(panels.words + column / kPanel * panels.panelStride);
-        multiplyRows<Steps<T>::kPairs>(static_cast<int>(smaller(kRows, count - i)), leftSteps, panel, steps,
-                                       c + (row + i) * cStride + column, cStride, resume);
+      const int tileRows = static_cast<int>(smaller(kRows, count - i));
+      for (int64_t column = 0; column < columns; column += panels.width) {
+        const auto* panel = reinterpret_cast<const float*>(panels.words + column / panels.width * panels.panelStride);
+        float* tile = c + (row + i) * cStride + column;
+        if (panels.width == kPanel) {
+          multiplyRows<Steps<T>::kPairs>(tileRows, leftSteps, panel, steps, tile, cStride, resume);
+        } else {
+          multiplyRows<Steps<T>::kPairs, kNarrowVectors>(tileRows, leftSteps, panel, steps, tile, cStride, resume);
+        }
       }
     }
   }

@@ -14,6 +14,9 @@ constexpr int kVectors = 1;
 #endif
 // Columns of a packed panel.
 constexpr int kPanel = kVectors * kLanes;
+// Of a panel for few columns, such as a small attention head: half the registers still hide the latency.
+constexpr int kNarrowVectors = kVectors < 2 ? kVectors : 2;
+constexpr int kNarrowPanel = kNarrowVectors * kLanes;
 
 // Rows of the left operand as steps: row i, step s at words[i * rowStride + s * stepStride].
 struct LeftSteps {
@@ -30,49 +33,49 @@ inline F32x16 chainStep(F32x16 a, F32x16 b, F32x16 c) {
   return multiplyAdd(a, b, c);
 }
 
-// C tile = (resume ? C tile : 0) + left * panel, for kCount rows; panel is [steps][kPanel] words.
-template <bool kPairs, int kCount>
+// C tile = (resume ? C tile : 0) + left * panel, for kCount rows; panel is [steps][kWide * kLanes] words.
+template <bool kPairs, int kWide, int kCount>
 inline void multiplyTile(const LeftSteps& left, const float* panel, int64_t steps, float* c, int64_t cStride,
                          bool resume) {
-  F32x16 sum[kCount][kVectors];
+  F32x16 sum[kCount][kWide];
   for (int i = 0; i < kCount; ++i) {
-    for (int j = 0; j < kVectors; ++j) prefetchForWrite(c + i * cStride + j * kLanes);
+    for (int j = 0; j < kWide; ++j) prefetchForWrite(c + i * cStride + j * kLanes);
   }
   for (int i = 0; i < kCount; ++i) {
-    for (int j = 0; j < kVectors; ++j) sum[i][j] = resume ? load(c + i * cStride + j * kLanes) : zeros();
+    for (int j = 0; j < kWide; ++j) sum[i][j] = resume ? load(c + i * cStride + j * kLanes) : zeros();
   }
   const float* a = left.words;
   for (int64_t step = 0; step < steps; ++step) {
-    F32x16 b[kVectors];
+    F32x16 b[kWide];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) b[j] = load(panel + j * kLanes);
+    for (int j = 0; j < kWide; ++j) b[j] = load(panel + j * kLanes);
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) prefetch(panel + 8 * kPanel + j * kLanes);
+    for (int j = 0; j < kWide; ++j) prefetch(panel + 8 * kWide * kLanes + j * kLanes);
 #pragma GCC unroll 6
     for (int i = 0; i < kCount; ++i) {
       const F32x16 ai = broadcast(a[i * left.rowStride]);
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
+      for (int j = 0; j < kWide; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
     }
     a += left.stepStride;
-    panel += kPanel;
+    panel += kWide * kLanes;
   }
   for (int i = 0; i < kCount; ++i) {
-    for (int j = 0; j < kVectors; ++j) store(c + i * cStride + j * kLanes, sum[i][j]);
+    for (int j = 0; j < kWide; ++j) store(c + i * cStride + j * kLanes, sum[i][j]);
   }
 }
 
 // As above for 1 to 6 rows.
-template <bool kPairs>
+template <bool kPairs, int kWide = kVectors>
 inline void multiplyRows(int rows, const LeftSteps& left, const float* panel, int64_t steps, float* c,
                          int64_t cStride, bool resume) {
   switch (rows) {
-    case 6: return multiplyTile<kPairs, 6>(left, panel, steps, c, cStride, resume);
-    case 5: return multiplyTile<kPairs, 5>(left, panel, steps, c, cStride, resume);
-    case 4: return multiplyTile<kPairs, 4>(left, panel, steps, c, cStride, resume);
-    case 3: return multiplyTile<kPairs, 3>(left, panel, steps, c, cStride, resume);
-    case 2: return multiplyTile<kPairs, 2>(left, panel, steps, c, cStride, resume);
-    default: return multiplyTile<kPairs, 1>(left, panel, steps, c, cStride, resume);
+    case 6: return multiplyTile<kPairs, kWide, 6>(left, panel, steps, c, cStride, resume);
+    case 5: return multiplyTile<kPairs, kWide, 5>(left, panel, steps, c, cStride, resume);
+    case 4: return multiplyTile<kPairs, kWide, 4>(left, panel, steps, c, cStride, resume);
+    case 3: return multiplyTile<kPairs, kWide, 3>(left, panel, steps, c, cStride, resume);
+    case 2: return multiplyTile<kPairs, kWide, 2>(left, panel, steps, c, cStride, resume);
+    default: return multiplyTile<kPairs, kWide, 1>(left, panel, steps, c, cStride, resume);
   }
 }
 
