@@ -23,11 +23,18 @@ export class Invariants {
   readonly #appended = new Set<string>();
   readonly #exchanges = new Map<string, string>();
   readonly #terms = new Map<string, number>();
+  #lastAppendMs = 0;
+  #stallMs = 0;
   readonly sessions = new Map<string, WorkerSession>();
 
   constructor(world: World, oracle: Oracle) {
     this.#world = world;
     this.#oracle = oracle;
+  }
+
+  /** The longest time without a commit. */
+  get stallMs(): number {
+    return Math.max(this.#stallMs, this.#world.nowMs - this.#lastAppendMs);
   }
 
   sessionBegan(worker: string, session: WorkerSession): void {
@@ -61,6 +68,8 @@ export class Invariants {
       () => `entry ${step} follows ${before?.math.step}`,
     );
     this.#appended.add(entry.mathHash);
+    this.#stallMs = Math.max(this.#stallMs, this.#world.nowMs - this.#lastAppendMs);
+    this.#lastAppendMs = this.#world.nowMs;
   }
 
   /** I4: a worker is about to apply an entry. */

@@ -21,3 +21,32 @@ export interface Mutants extends RedisMutants {
   /** Linear digests are not compared. */
   readonly noDigestCheck?: boolean;
 }
+
+type Mutant = keyof Mutants;
+
+const ALL: Readonly<Record<Mutant, true>> = {
+  noFence: true,
+  noNextStep: true,
+  noTermCheck: true,
+  noRaise: true,
+  streamsGoOn: true,
+  noKeepRule: true,
+  headWithoutRedis: true,
+  untaggedRanges: true,
+  attemptPerStep: true,
+  noCountCheck: true,
+  noDigestCheck: true,
+};
+
+export const MUTANTS = Object.keys(ALL) as readonly Mutant[];
+
+/** Throws for a name that is none. */
+export function mutantsOf(names: readonly string[]): Mutants {
+  const isMutant = (name: string): name is Mutant => name in ALL;
+  return Object.fromEntries(
+    names.map((name) => {
+      if (!isMutant(name)) throw new Error(`there is no mutant ${name}; there are ${MUTANTS.join(', ')}`);
+      return [name, true];
+    }),
+  );
+}

@@ -31,6 +31,8 @@ export interface SimulationResult {
   readonly ending: string;
   readonly events: number;
   readonly virtualMs: number;
+  /** The longest time without a commit. */
+  readonly stallMs: number;
 }
 
 /** How long a run may take when nothing goes wrong any more. */
@@ -45,11 +47,13 @@ export function simulate(options: SimulateOptions): SimulationResult {
   const world = new World({ seed, trace });
   let ending = '';
   let violation: Violation | null = null;
+  let invariants: Invariants | null = null;
   try {
     const cluster = clusterOf(world, schedule, mutants, (how, reason) => {
       ending = reason === '' ? how : `${how}: ${reason}`;
       world.end();
     });
+    invariants = cluster.invariants;
     begin(cluster, schedule);
     if (!world.run(FAULTS_UNTIL_MS + SETTLE_MS)) world.violation('I11', whatIsMissing(cluster));
     checkEnd(cluster, schedule.shape, ending);
@@ -63,7 +67,15 @@ export function simulate(options: SimulateOptions): SimulationResult {
             text: error instanceof Error ? (error.stack ?? error.message) : String(error),
           };
   }
-  return { seed, schedule, violation, ending, events: world.events, virtualMs: world.nowMs };
+  return {
+    seed,
+    schedule,
+    violation,
+    ending,
+    events: world.events,
+    virtualMs: world.nowMs,
+    stallMs: invariants?.stallMs ?? 0,
+  };
 }
 
 function clusterOf(

@@ -1,7 +1,8 @@
 // The worker's control stream to whoever leads (apps/worker/src/rpc/control-link.ts).
 import type { Cluster } from '../cluster.js';
 import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-events';
-import { Abort, Future, sleep, wait, type Task } from '../world/future.js';
+import type { Abort } from '../world/future.js';
+import { Future, sleep, wait, type Task } from '../world/future.js';
 import type { SimProcess, SimTimer } from '../world/process.js';
 import { openStream, type StreamEnd } from '../world/stream.js';
 import { waitAtMost } from './peer.js';

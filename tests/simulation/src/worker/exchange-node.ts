@@ -2,7 +2,8 @@
 // node-source.ts). Methods run in the thread; ThreadPort carries calls there and back.
 import type { Cluster } from '../cluster.js';
 import type { Shape } from '../model/mathematics.js';
-import { Abort, Chain, Future, sleep, wait, type Task } from '../world/future.js';
+import type { Future } from '../world/future.js';
+import { Abort, Chain, sleep, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import {
   isNewer,

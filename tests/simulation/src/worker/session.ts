@@ -6,6 +6,7 @@ import { decideWorker } from '@cria/worker/decide/worker';
 import type { LeaderMessage, WorkerEffect, WorkerEvent } from '@cria/worker/decide/worker-events';
 import {
   newWorkerState,
+  ownSlots,
   type EntryFacts,
   type SlotWork,
   type WorkerState,
@@ -141,7 +142,12 @@ export class WorkerSession {
     if (cluster.mutants.noTermCheck === true && 'term' in message.value && message.value.term !== undefined)
       this.state.term = { number: 0, leader: '' };
     const entry = message.$case === 'commit' ? entryFacts(parseEntry(message.value.entry)) : null;
-    this.#post({ kind: 'message', message, entry });
+    this.#post({ kind: 'message', message: this.#mutated(message), entry });
+  }
+
+  #mutated(message: LeaderMessage): LeaderMessage {
+    if (this.#options.cluster.mutants.noKeepRule !== true || message.$case !== 'welcome') return message;
+    return { $case: 'welcome', value: { ...message.value, keep: ownSlots(this.state) } };
   }
 
   #onWelcome(welcome: Welcome): void {
@@ -170,8 +176,6 @@ export class WorkerSession {
       case 'compute':
         return this.#compute(effect);
       case 'drop-accumulator':
-        if (cluster.mutants.noKeepRule === true) return;
-        return this.#changeStreams(() => this.#node.endStreams());
       case 'cancel-exchange':
         return this.#changeStreams(() => this.#node.endStreams());
       case 'evaluate':
