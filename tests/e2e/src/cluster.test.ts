@@ -7,12 +7,11 @@ import { kills } from './claims/kills.js';
 import { numbersOfWorkers } from './claims/numbers-of-workers.js';
 import { resumes } from './claims/resumes.js';
 import { clearReference, makeReference } from './reference.js';
-
-const REFERENCE_MS = 300_000;
+import { CLAIM_MS } from './stage.js';
 
 // processes.ts finds processes in /proc.
 describe.runIf(process.platform === 'linux')('one result', () => {
-  beforeAll(makeReference, REFERENCE_MS);
+  beforeAll(makeReference, 2 * CLAIM_MS);
   afterAll(clearReference);
 
   describe('for any number of workers', numbersOfWorkers);

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { lastObject } from './cria.js';
-import { Stage, type Outcome } from './stage.js';
+import { onStage, type Outcome, type Stage } from './stage.js';
 import { prepareTokens, tinyConfig, TINY, TOKENS_PER_STEP } from './tiny-run.js';
 
 /** What has to be equal whoever computed it. */
@@ -31,19 +31,16 @@ export function reference(): Reference {
 }
 
 export async function makeReference(): Promise<void> {
-  const stage = new Stage();
-  try {
-    const tokens = await prepareTokens(join(stage.folder, 'data'));
-    const config = join(stage.folder, 'tiny.yaml');
+  let tokens = '';
+  let config = '';
+  const stage = await onStage(async (stage) => {
+    tokens = await prepareTokens(join(stage.folder, 'data'));
+    config = join(stage.folder, 'tiny.yaml');
     writeFileSync(config, tinyConfig(tokens));
     const outcome = await stage.up(['--config', config, '--set', 'checkpoint.keep=100']).outcome();
-    made = { stage, config, tokens, at: (step) => hashesAt(stage, step) };
-    expect(outcome).toMatchObject({ steps: TINY.budgetSteps, ...(await made.at(TINY.budgetSteps)) });
-  } catch (error) {
-    const failure = stage.explain(error);
-    stage.clear();
-    throw failure;
-  }
+    expect(outcome).toMatchObject({ steps: TINY.budgetSteps, ...(await hashesAt(stage, TINY.budgetSteps)) });
+  });
+  made = { stage, config, tokens, at: (step) => hashesAt(stage, step) };
 }
 
 export function clearReference(): void {

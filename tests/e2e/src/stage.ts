@@ -31,6 +31,8 @@ export interface Life extends CriaProcess {
 
 /** Loading TensorFlow.js on a busy machine is most of it. */
 const LIFE_MS = 120_000;
+/** Two lives and more, on a busy machine. */
+export const CLAIM_MS = 180_000;
 const GONE_MS = 15_000;
 const LOG_LINES = 25;
 
@@ -120,15 +122,38 @@ export class Stage {
 
 /** A test about processes: `act` on a stage of its own, after which nobody may be left. */
 export function claim(title: string, act: (stage: Stage) => Promise<void>): void {
-  it(title, { timeout: 2 * LIFE_MS }, async () => {
-    const stage = new Stage();
-    try {
+  // The test runner's own deadline would leave the processes alone.
+  it(title, { timeout: 2 * CLAIM_MS }, async () => {
+    const stage = await onStage(async (stage) => {
       await act(stage);
       await stage.empty();
-    } catch (error) {
-      throw stage.explain(error);
-    } finally {
-      stage.clear();
-    }
+    });
+    stage.clear();
+  });
+}
+
+/** A stage on which `act` has been done; when that fails nothing of it is left, and the error tells what was said. */
+export async function onStage(act: (stage: Stage) => Promise<void>): Promise<Stage> {
+  const stage = new Stage();
+  const clear = (): void => stage.clear();
+  process.once('exit', clear);
+  const patience = new AbortController();
+  try {
+    await Promise.race([act(stage), deadline(CLAIM_MS, patience.signal)]);
+    return stage;
+  } catch (error) {
+    const failure = stage.explain(error);
+    stage.clear();
+    throw failure;
+  } finally {
+    patience.abort();
+    process.off('exit', clear);
+  }
+}
+
+function deadline(timeoutMs: number, signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const timer = setTimeout(() => reject(new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   });
 }

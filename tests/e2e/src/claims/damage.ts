@@ -3,27 +3,28 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { lastObject } from '../cria.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
-import { claim, Stage, type Life } from '../stage.js';
+import { claim, CLAIM_MS, onStage, type Life, type Stage } from '../stage.js';
 import { TINY } from '../tiny-run.js';
 
 /** Steps of the run that is damaged in each test; it has checkpoints of 4 and 8. */
 const TRAINED_STEPS = 8;
 
 export function damage(): void {
-  let trained: Stage;
+  let trained: Stage | undefined;
 
   beforeAll(async () => {
-    trained = new Stage();
-    const outcome = await trained.up(tiny(1, TRAINED_STEPS)).outcome();
-    await expectUndisturbed(trained, outcome, TRAINED_STEPS);
-    expect(await trained.run.checkpoints()).toEqual([8, 4]);
-  }, 120_000);
-  afterAll(() => trained.clear());
+    trained = await onStage(async (stage) => {
+      const outcome = await stage.up(tiny(1, TRAINED_STEPS)).outcome();
+      await expectUndisturbed(stage, outcome, TRAINED_STEPS);
+      expect(await stage.run.checkpoints()).toEqual([8, 4]);
+    });
+  }, 2 * CLAIM_MS);
+  afterAll(() => trained?.clear());
 
   /** A test on a copy of the trained run. */
   const claimOfCopy = (title: string, act: (stage: Stage) => Promise<void>): void =>
     claim(title, async (stage) => {
-      cpSync(trained.run.path, stage.run.path, { recursive: true });
+      cpSync((trained as Stage).run.path, stage.run.path, { recursive: true });
       await act(stage);
     });
 
