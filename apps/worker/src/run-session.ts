@@ -258,8 +258,9 @@ export class RunSession {
   /** A copy under way has to have ended before anything else writes into the state; what is there counts for nothing. */
   async #replaceState(act: () => Promise<void>): Promise<void> {
     this.#catchUp?.stop();
-    await this.#copying;
+    // From here on its last words are nobody's.
     this.#catchUp = null;
+    await this.#copying;
     clearPosition(this.#shared);
     await act();
   }

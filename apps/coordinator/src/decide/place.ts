@@ -169,7 +169,8 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
   if (record.role === 'member' && damagedState(turn, record)) record.role = 'shadow';
   if (record.role === 'member' && mustOnlyListen(turn, record)) {
     record.role = 'shadow';
-    record.caughtUp = true;
+    // Without a state it has to copy one first, and says Hello when that is whole.
+    record.caughtUp = !record.empty;
   }
   const facts = state.hellos.get(record.id);
   const keep = record.role === 'member' && facts !== undefined ? keepFinishedWork(turn, record, facts) : [];

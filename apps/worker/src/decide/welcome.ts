@@ -17,6 +17,8 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   if (state.phase === 'making' || state.phase === 'applying') return;
   const hasState = state.phase === 'ready';
   if (welcome.role === ROLE.member && !hasState) {
+    // Only state[0] can be made; a copy under way says Hello when it is whole.
+    if (welcome.step !== 0) return;
     state.phase = 'making';
     effects.push({ do: 'make-state' });
   } else if (welcome.role === ROLE.load) {

@@ -28,7 +28,11 @@ async function answer(message: ToEngine): Promise<void> {
 async function carryOut(message: ToEngine): Promise<unknown> {
   if (message.name === 'open') {
     const engine = await createEngine(message.argument.engine);
-    trainer = new Trainer(message.argument, engine, loadKernels());
+    trainer = new Trainer(
+      message.argument,
+      engine,
+      loadKernels({ threads: message.argument.engine.threads }),
+    );
     return { fingerprint: engine.fingerprint, description: engine.description };
   }
   return carryOutOn(present(trainer, 'an open engine'), message);

@@ -112,9 +112,8 @@ class NativeKernels implements Kernels {
     this.#context.adamwUpdate(params, expAvg, expAvgSq, gradient, count, decay, scalarArray(scalars));
   }
 
-  crc32c(bytes: Uint8Array, crc = 0): number {
-    return this.#context.crc32c(bytes, crc);
-  }
+  /** A value of its own: frames take the function without the object. */
+  readonly crc32c = (bytes: Uint8Array, crc = 0): number => this.#context.crc32c(bytes, crc);
 
   f32ToBf16(values: Float32Array, out: Uint16Array): void {
     this.#context.f32ToBf16(out, values, values.length);

@@ -32,11 +32,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const { createTfjsEngine } = await import('../tfjs/tfjs-engine.js');
       return createTfjsEngine(options);
     }
-    case 'native':
-      throw new CriaError(
-        'ENGINE_UNAVAILABLE',
-        'the native engine is not part of this version; use --engine tfjs (or engine.kind: tfjs)',
-      );
+    case 'native': {
+      const { createNativeEngine } = await import('../native/index.js');
+      return createNativeEngine(options);
+    }
     default:
       return unreachable(options.kind);
   }
