@@ -22,3 +22,5 @@ export { combineStateDigest } from './reference/digest.js';
 export { addChunks } from './reference/square-sum.js';
 export { referenceKernels } from './reference/reference-kernels.js';
 export { loadKernels } from './load.js';
+export { loadAddon } from './native/addon.js';
+export type { InstructionSet, LoadedAddon, NativeAddon } from './native/addon.js';

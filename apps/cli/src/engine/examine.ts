@@ -1,4 +1,5 @@
 // The engine of this process, made once over a tiny model: what `cria worker --probe` answers.
+import { loadAddon } from '@cria/kernels';
 import { createEngine, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
 import { CriaError } from '@cria/runtime';
 import type { EngineProbe, ProbeRequest } from './probe.js';
@@ -12,7 +13,7 @@ export async function examineEngine({ engine, precision, device }: ProbeRequest)
   const refusals: CriaError[] = [];
   for (const kind of kinds) {
     try {
-      return await examine(kind, precision === 'auto' ? 'f32' : precision, device);
+      return await examine(kind, precision === 'auto' ? precisionFor(kind) : precision, device);
     } catch (error) {
       if (!CriaError.is(error) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
       refusals.push(error);
@@ -21,6 +22,13 @@ export async function examineEngine({ engine, precision, device }: ProbeRequest)
   const [only] = refusals;
   if (only !== undefined && refusals.length === 1) throw only;
   throw new CriaError('ENGINE_UNAVAILABLE', refusals.map(({ message }) => message).join('; '));
+}
+
+/** bf16 where the CPU multiplies it natively, which is about twice as fast; it is emulated elsewhere, slower than f32. */
+function precisionFor(kind: EngineOptions['kind']): EngineOptions['precision'] {
+  if (kind !== 'native') return 'f32';
+  const loaded = loadAddon();
+  return loaded.kind === 'loaded' && loaded.addon.instructionSets()[0] === 'avx512bf16' ? 'bf16' : 'f32';
 }
 
 async function examine(
