@@ -94,6 +94,10 @@ class Gemm {
     plan();
     if (!allocate()) return CRIA_OUT_OF_MEMORY;
     runTasks(context_, rightPackTasks_ + leftPackTasks_, packTask, this);
+    if (isThin_) {
+      runTasks(context_, panels_, thinTask, this);
+      return CRIA_OK;
+    }
     runTasks(context_, tileRows_ * tileColumns_, tileTask, this);
     return CRIA_OK;
   }
@@ -108,8 +112,9 @@ class Gemm {
     const Operand<T>& left = product_.left;
     const bool wholeWords = !Steps<T>::kPairs || (left.stride % 2 == 0 && product_.k % 2 == 0);
     leftInPlace_ = Steps<T>::kInPlace && left.kIsContiguous && wholeWords;
+    isThin_ = groups_ == 1;
     packBlocks_ = ceilDivide(steps_, kPackSteps);
-    rightPackTasks_ = ceilDivide(panels_, kPanelsPerTask) * packBlocks_;
+    rightPackTasks_ = isThin_ ? 0 : ceilDivide(panels_, kPanelsPerTask) * packBlocks_;
     leftPackTasks_ = leftInPlace_ ? 0 : ceilDivide(groups_, kLeftGroups) * packBlocks_;
     tileColumns_ = ceilDivide(panels_, kTilePanels);
     const int64_t wanted = kTilesPerThread * threadCount(context_);
@@ -120,13 +125,13 @@ class Gemm {
 
   bool allocate() {
     const size_t slack = 1024;  // the last group's stores may reach past its end
-    right_ = static_cast<uint32_t*>(
-        workspace(context_, Workspace::packedRight, 4 * (panels_ * steps_ * kPanel + slack)));
+    const int64_t rightWords = isThin_ ? 0 : panels_ * steps_ * kPanel;
+    right_ = static_cast<uint32_t*>(workspace(context_, Workspace::packedRight, 4 * (rightWords + slack)));
     if (!leftInPlace_) {
       left_ = static_cast<uint32_t*>(workspace(context_, Workspace::packedLeft, 4 * (groups_ * steps_ * kRows + slack)));
     }
-    const size_t tileBytes = size_t{kTileGroups} * kRows * kTileColumns * sizeof(float);
-    return right_ != nullptr && (leftInPlace_ || left_ != nullptr) && reserveScratch(context_, tileBytes);
+    const size_t scratchBytes = sizeof(float) * (kTileElements + kPackSteps * kPanel + slack);
+    return right_ != nullptr && (leftInPlace_ || left_ != nullptr) && reserveScratch(context_, scratchBytes);
   }
 
   static void packTask(void* self, int64_t index, int) {
@@ -154,6 +159,22 @@ class Gemm {
     const int64_t group = task / packBlocks_ * kLeftGroups;
     packLeft<T>(left_ + (group * steps_ + from) * kRows, steps_ * kRows, product_.left, group * kRows,
                 product_.m - group * kRows, from, to, product_.k);
+  }
+
+  // One group of rows, as when text is generated: each panel is used once, so it is packed piece by piece in L1.
+  static void thinTask(void* self, int64_t panel, int worker) {
+    auto* gemm = static_cast<Gemm*>(self);
+    const Product<T>& product = gemm->product_;
+    float* tile = static_cast<float*>(scratch(gemm->context_, worker));
+    uint32_t* packed = reinterpret_cast<uint32_t*>(tile + kTileElements);
+    const Place place = gemm->placeOf(0, panel);
+    for (int64_t step = 0; step < gemm->steps_ || step == 0; step += kPackSteps) {
+      const int64_t end = smaller(step + kPackSteps, gemm->steps_);
+      packGroup<T, kPanel>(packed, product.right, panel * kPanel, product.n - panel * kPanel, step, end, product.k);
+      const Block block{step, end - step, step > 0, end == gemm->steps_};
+      gemm->finish(gemm->epilogue_, block, gemm->leftSteps(0, step), reinterpret_cast<const float*>(packed), tile,
+                   place);
+    }
   }
 
   static void tileTask(void* self, int64_t index, int worker) {
@@ -205,20 +226,23 @@ class Gemm {
     }
   }
 
-  void multiplyOne(const Block& block, int64_t group, int64_t panel, float* tile) {
-    const LeftSteps left = leftSteps(group, block.step);
-    const float* right = reinterpret_cast<const float*>(right_ + (panel * steps_ + block.step) * kPanel);
-    const int64_t row = group * kRows;
-    const int64_t column = panel * kPanel;
-    const int rows = static_cast<int>(smaller(kRows, product_.m - row));
-    const int columns = static_cast<int>(smaller(kPanel, product_.n - column));
-    finish(epilogue_, block, left, right, tile, {row, column, rows, columns});
-  }
-
   struct Place {
     int64_t row, column;
     int rows, columns;
   };
+
+  Place placeOf(int64_t group, int64_t panel) const {
+    const int64_t row = group * kRows;
+    const int64_t column = panel * kPanel;
+    const int rows = static_cast<int>(smaller(kRows, product_.m - row));
+    const int columns = static_cast<int>(smaller(kPanel, product_.n - column));
+    return {row, column, rows, columns};
+  }
+
+  void multiplyOne(const Block& block, int64_t group, int64_t panel, float* tile) {
+    const float* right = reinterpret_cast<const float*>(right_ + (panel * steps_ + block.step) * kPanel);
+    finish(epilogue_, block, leftSteps(group, block.step), right, tile, placeOf(group, panel));
+  }
 
   void finish(const StoreF32& out, const Block& block, const LeftSteps& left, const float* right, float* tile,
               const Place& at) {
@@ -256,6 +280,7 @@ class Gemm {
   }
 
   static constexpr int64_t kPanelsPerTask = 256 / kPanel;
+  static constexpr int64_t kTileElements = int64_t{kTileGroups} * kRows * kTileColumns;
 
   cria_context* context_;
   const Product<T>& product_;
@@ -266,6 +291,7 @@ class Gemm {
   int64_t rightPackTasks_ = 0, leftPackTasks_ = 0;
   int64_t tileGroups_ = 0, tileRows_ = 0, tileColumns_ = 0;
   bool leftInPlace_ = false;
+  bool isThin_ = false;
 };
 
 template <class T, class Epilogue>
