@@ -23,6 +23,7 @@ export function engineOptions(config: RunConfig, options: WorkerOptions): Engine
     precision,
     device: options.device,
     threads: options.threads,
+    instructionSet: config.engine.instructionSet,
     config: config.model,
     sequenceLength: config.budget.sequenceLength,
   };

@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly config: LlamaConfig;
   /** Tokens that each sequence of a slot is trained on; its token array has one more. */
   readonly sequenceLength: number;
+  /** native only: `engine.instructionSet`; left out: auto. It changes speed, never bits. */
+  readonly instructionSet?: string;
   /** tfjs only: this backend and no other. Left out: the best there is for the device. */
   readonly backend?: BackendName;
 }

@@ -30,8 +30,6 @@ const ARITHMETIC = 1;
 const MOST_KEPT_BYTES = 768 * 2 ** 20;
 
 export interface NativeEngineOptions extends EngineOptions {
-  /** `engine.instructionSet`; left out: auto. It changes speed, never bits. */
-  readonly instructionSet?: string;
   /** Left out: decided by size. It changes memory and time, never bits. */
   readonly recompute?: boolean;
 }
