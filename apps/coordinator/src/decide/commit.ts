@@ -97,6 +97,7 @@ function publish(turn: Turn, gradDigest: string): void {
 
 function openStep(turn: Turn, step: number): void {
   const { state, nowMs } = turn;
+  forgiveTheIdle(state);
   state.next = step;
   state.slots = openSlots(state.rules.slots);
   state.slotDeaths.fill(0);
@@ -119,6 +120,19 @@ function openStep(turn: Turn, step: number): void {
       turn.effects.push({ do: 'welcome', worker: worker.id, role: 'member', step, keep: [], donors: [] });
       note(turn, 'worker-joined', worker.id, `${worker.id} is a member from step ${step}`);
     }
+  }
+}
+
+/**
+ * Who held no slot of the step is taken for a little faster than before, so that one slow slot (a warm-up, a busy
+ * second) does not idle a machine for the rest of the run.
+ */
+function forgiveTheIdle(state: LeaderState): void {
+  const known = membersOf(state).flatMap(({ slotMs }) => (slotMs === null ? [] : [slotMs]));
+  const fastestMs = Math.min(...known);
+  for (const member of membersOf(state)) {
+    if (member.slotMs === null || slotsOf(state, member.id).length > 0) continue;
+    member.slotMs = Math.max(fastestMs, 0.7 * member.slotMs);
   }
 }
 

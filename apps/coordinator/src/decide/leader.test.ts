@@ -282,6 +282,26 @@ describe('a worker that says Hello again', () => {
   });
 });
 
+describe('slots follow speed', () => {
+  it('gives a member work again whose first slot was slow', () => {
+    const bench = new Bench({ target: 2, rules: { slots: 6 } }).hello(A).hello(B);
+    const shares: number[] = [];
+    for (let step = 0; step < 12; step++) {
+      for (let turn = 0; turn < 6; turn++) {
+        bench.state.slots.forEach((slot, k) => {
+          if (slot.kind !== 'granted') return;
+          const computeMs = step === 0 && slot.worker === B ? 2000 : 100;
+          bench.on({ kind: 'slot-done', worker: slot.worker, step, slot: k, computeMs }, 1);
+        });
+      }
+      shares.push(bench.state.slots.filter((slot) => slot.kind === 'done' && slot.worker === B).length);
+      bench.prepared(A).prepared(B).appended(step);
+    }
+    expect(shares.slice(1, 3)).toContain(0);
+    expect(shares.at(-1)).toBeGreaterThan(0);
+  });
+});
+
 describe('a newcomer', () => {
   it('that reaches the step while an exchange runs only listens, and is a member after the commit', () => {
     const bench = new Bench({ target: 3 }).hello(A).hello(B);

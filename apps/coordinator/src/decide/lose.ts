@@ -1,6 +1,6 @@
 // A worker is gone: what it held is open again, everybody else's work stays (PROTOCOL 4.7).
 import type { WorkerId } from '@cria/runtime';
-import { membersOf, openSlots, slotsOf, type WorkerRecord } from './leader-state.js';
+import { membersOf, openSlots, slotsOf, type LeaderState, type WorkerRecord } from './leader-state.js';
 import { note, type Turn } from './turn.js';
 
 export interface Loss {
@@ -40,7 +40,14 @@ export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
   if (loss.quiet !== true && record.leaving === null) for (const slot of slots) countDeath(turn, slot);
   if (survivorsHaveTheSum(turn)) return;
   state.exchange = null;
-  reopen(turn, slots);
+  reopen(turn, slotsOfTheGone(state));
+}
+
+/** Slots of everybody who is not here any more: while somebody had the whole sum, those of the lost were not needed. */
+function slotsOfTheGone(state: LeaderState): number[] {
+  return state.slots.flatMap((slot, k) =>
+    slot.kind !== 'open' && !state.workers.has(slot.worker) ? [k] : [],
+  );
 }
 
 /**
