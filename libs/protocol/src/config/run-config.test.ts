@@ -111,7 +111,9 @@ describe('genesis', () => {
   });
 
   it('tells by field where two configurations differ, and only in what counts', () => {
-    expect(mathematicalDifferences(parse(), parse('workers.target=3', 'checkpoint.everySteps=2'))).toEqual([]);
+    expect(mathematicalDifferences(parse(), parse('workers.target=3', 'checkpoint.everySteps=2'))).toEqual(
+      [],
+    );
     expect(mathematicalDifferences(parse(), parse('seed=9', 'optimizer.peakLr=0.5'))).toEqual([
       'optimizer.peakLr: 0.001, now 0.5',
       'seed: 1337, now 9',
