@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { audits } from './claims/audit.js';
 import { damage } from './claims/damage.js';
 import { kills } from './claims/kills.js';
-import { numbersOfWorkers } from './claims/numbers-of-workers.js';
+import { numbersOfWorkers, portableEngine } from './claims/numbers-of-workers.js';
 import { resumes } from './claims/resumes.js';
 import { clearReference, makeReference } from './reference.js';
 import { CLAIM_MS } from './stage.js';
@@ -15,6 +15,7 @@ describe.runIf(process.platform === 'linux')('one result', () => {
   afterAll(clearReference);
 
   describe('for any number of workers', numbersOfWorkers);
+  describe('with the portable engine', portableEngine);
   describe('whoever is killed', kills);
   describe('of a run that was interrupted', resumes);
   describe('that a ledger proves', audits);

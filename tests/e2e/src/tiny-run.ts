@@ -27,7 +27,7 @@ budget: { steps: ${TINY.budgetSteps}, sequenceLength: ${TINY.sequenceLength}, gl
 slots: 6
 data: { train: [ { path: ${tokens} } ], validation: { fraction: 0.004, everySteps: 6 } }
 optimizer: { peakLr: 3e-3, minLr: 3e-4, warmupSteps: 3 }
-engine: { kind: tfjs, precision: f32 }
+engine: { kind: auto, precision: f32 }
 checkpoint: { everySteps: ${TINY.checkpointEverySteps}, keep: 3 }
 workers: { target: 1, min: 1 }
 `;

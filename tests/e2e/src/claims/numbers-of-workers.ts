@@ -1,6 +1,7 @@
+import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
-import { claim } from '../stage.js';
+import { claim, type Outcome } from '../stage.js';
 
 const SCALED_STEPS = 40;
 
@@ -40,6 +41,21 @@ export function numbersOfWorkers(): void {
       }
     },
   );
+}
+
+/** `engine.kind: auto` is the native engine wherever it is built, so the portable one has a test of its own. */
+export function portableEngine(): void {
+  claim('TensorFlow.js gives one result, too, with one worker and with two', async (stage) => {
+    const flags = ['--engine', 'tfjs', '--set', 'run=portable'];
+    const alone = await stage.up([...tiny(1, 6), ...flags]).outcome();
+    rmSync(stage.run.path, { recursive: true });
+    const together = await stage.up([...tiny(2, 6), ...flags]).outcome();
+    expect(hashesOf(together)).toEqual(hashesOf(alone));
+  });
+}
+
+function hashesOf({ mathHash, modelSha256, stateSha256 }: Outcome): object {
+  return { mathHash, modelSha256, stateSha256 };
 }
 
 function mathematicalPart(line: object): object {
