@@ -5,6 +5,7 @@ import { workersByAge } from '@cria/coordinator/decide/leader-state';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Exchange } from '@cria/protocol';
 import type { Leadership } from './coordinator/leadership.js';
+import { FAULTS_UNTIL_MS } from './faults/schedule.js';
 import { GENESIS, stateDigest, validationLoss, wholeOf } from './model/mathematics.js';
 import type { Oracle } from './model/oracle.js';
 import type { SimManifest } from './stores/durable.js';
@@ -14,6 +15,9 @@ import type { WorkerSession } from './worker/session.js';
 import type { World } from './world/world.js';
 
 type Grant = Extract<LeaderEffect, { do: 'grant' }>;
+/** More than any time-out of the protocol, less than the longest two of them together. */
+const STALL_MAX_MS = 8000;
+
 type Note = Extract<LeaderEffect, { do: 'note' }>;
 
 export class Invariants {
@@ -23,7 +27,7 @@ export class Invariants {
   readonly #appended = new Set<string>();
   readonly #exchanges = new Map<string, string>();
   readonly #terms = new Map<string, number>();
-  #lastAppendMs = 0;
+  #lastProgressMs = 0;
   #stallMs = 0;
   readonly sessions = new Map<string, WorkerSession>();
 
@@ -32,9 +36,18 @@ export class Invariants {
     this.#oracle = oracle;
   }
 
-  /** The longest time without a commit. */
+  /** The longest time without progress once nothing went wrong any more. */
   get stallMs(): number {
-    return Math.max(this.#stallMs, this.#world.nowMs - this.#lastAppendMs);
+    return this.#stallMs;
+  }
+
+  /** I11: a step is through, a checkpoint is written, or the run has ended. */
+  progressed(): void {
+    const { nowMs } = this.#world;
+    const stallMs = nowMs - Math.max(this.#lastProgressMs, FAULTS_UNTIL_MS);
+    this.#lastProgressMs = nowMs;
+    this.#stallMs = Math.max(this.#stallMs, stallMs);
+    this.#check('I11', stallMs <= STALL_MAX_MS, () => `nothing went on for ${stallMs.toFixed(0)} ms`);
   }
 
   sessionBegan(worker: string, session: WorkerSession): void {
@@ -68,8 +81,6 @@ export class Invariants {
       () => `entry ${step} follows ${before?.math.step}`,
     );
     this.#appended.add(entry.mathHash);
-    this.#stallMs = Math.max(this.#stallMs, this.#world.nowMs - this.#lastAppendMs);
-    this.#lastAppendMs = this.#world.nowMs;
   }
 
   /** I4: a worker is about to apply an entry. */

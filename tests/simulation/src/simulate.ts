@@ -31,7 +31,7 @@ export interface SimulationResult {
   readonly ending: string;
   readonly events: number;
   readonly virtualMs: number;
-  /** The longest time without a commit. */
+  /** The longest time without progress once nothing went wrong any more. */
   readonly stallMs: number;
 }
 
@@ -56,6 +56,7 @@ export function simulate(options: SimulateOptions): SimulationResult {
     invariants = cluster.invariants;
     begin(cluster, schedule);
     if (!world.run(FAULTS_UNTIL_MS + SETTLE_MS)) world.violation('I11', whatIsMissing(cluster));
+    cluster.invariants.progressed();
     checkEnd(cluster, schedule.shape, ending);
   } catch (error) {
     violation =

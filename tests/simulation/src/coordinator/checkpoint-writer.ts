@@ -36,6 +36,7 @@ export function* writeCheckpoint(leadership: Leadership, order: CheckpointOrder)
   cluster.world.mark('publishing', process.id);
   cluster.invariants.published(manifest);
   cluster.durable.put(manifest);
+  cluster.invariants.progressed();
   leadership.post({ kind: 'checkpoint-written', step });
 }
 

@@ -181,7 +181,7 @@ export class Leadership implements ControlSink {
       case 'abandon-checkpoint':
         return this.#checkpointAbort?.abort('a worker with a stripe is gone');
       case 'measured':
-        return;
+        return this.cluster.invariants.progressed();
     }
   }
 

@@ -1,4 +1,5 @@
 // What can go wrong, and when. A schedule is a list of faults; everything else follows from the seed.
+import type { Comeback } from '../stores/fake-redis.js';
 
 /** At a time, or when a named point is reached for the count-th time. */
 export type When = { readonly ms: number } | { readonly point: string; readonly count: number };
@@ -8,9 +9,9 @@ export type FaultAction =
   | { readonly do: 'kill'; readonly who: string }
   /** SIGSTOP, then SIGCONT. */
   | { readonly do: 'freeze'; readonly who: string; readonly forMs: number }
-  | { readonly do: 'redis'; readonly comeback: 'all' | 'empty' | 'dump'; readonly downMs: number }
+  | { readonly do: 'redis'; readonly comeback: Comeback; readonly downMs: number }
   /** Leader and Redis at once. */
-  | { readonly do: 'leader-and-redis'; readonly comeback: 'all' | 'empty' | 'dump'; readonly downMs: number }
+  | { readonly do: 'leader-and-redis'; readonly comeback: Comeback; readonly downMs: number }
   /** One direction only; `*` is every host. */
   | { readonly do: 'partition'; readonly from: string; readonly to: string; readonly forMs: number }
   | { readonly do: 'isolate'; readonly host: string; readonly forMs: number }

@@ -1,5 +1,6 @@
 // A schedule for a seed: the shape of the cluster, and the faults.
 import { Rng } from '@cria/runtime';
+import type { Comeback } from '../stores/fake-redis.js';
 import type { Fault, FaultAction, When } from './fault.js';
 
 export interface ClusterShape {
@@ -20,30 +21,103 @@ export interface Schedule {
   readonly faults: readonly Fault[];
 }
 
-/** Faults happen within this time; afterwards all must come right. */
+/** Faults begin within this time. */
+const FAULTS_FROM_MS = 4000;
+/** From here on all must come right. */
 export const FAULTS_UNTIL_MS = 8000;
 
-const POINTS = [
-  ...['welcome', 'grant', 'exchange', 'commit', 'store'].map((kind) => `worker <- ${kind}`),
-  ...['slotDone', 'prepare', 'applied', 'blocked'].map((kind) => `worker -> ${kind}`),
-  ...['hello', 'slotDone', 'prepare', 'applied'].map((kind) => `leader <- ${kind}`),
-  ...['welcome', 'exchange', 'commit'].map((kind) => `leader -> ${kind}`),
-  ...['computing', 'exchanging', 'applying', 'appending', 'publishing', 'leads'],
-];
+/** Names of points, each with how often a run reaches it, roughly. */
+const EXCHANGE_POINTS = {
+  'worker <- exchange': 30,
+  exchanging: 30,
+  'worker -> prepare': 20,
+  'leader <- prepare': 20,
+};
+const COMMIT_POINTS = {
+  appending: 10,
+  'leader -> commit': 30,
+  'worker <- commit': 25,
+  applying: 20,
+  'leader <- applied': 20,
+};
+const COMPUTE_POINTS = {
+  'worker <- grant': 30,
+  computing: 40,
+  'worker -> slotDone': 40,
+  'leader <- slotDone': 40,
+};
+const JOIN_POINTS = { 'leader <- hello': 8, 'leader -> welcome': 8, 'worker <- welcome': 8 };
+const RARE_POINTS = { leads: 3, publishing: 3, 'worker <- store': 3, 'worker -> blocked': 3 };
+const ALL_POINTS = {
+  ...EXCHANGE_POINTS,
+  ...COMMIT_POINTS,
+  ...COMPUTE_POINTS,
+  ...JOIN_POINTS,
+  ...RARE_POINTS,
+};
 
-/** How often a point is reached in a run, roughly. */
-const POINT_COUNT = 30;
-const RARE_POINTS = new Set([
-  'leads',
-  'publishing',
-  'worker <- store',
-  'worker -> blocked',
-  'leader <- hello',
-]);
+/** What kind of trouble a schedule is made of; weights of actions, and points that they are bound to. */
+interface Profile {
+  readonly faults: readonly [least: number, most: number];
+  /** Of ten faults so many are bound to points. */
+  readonly atPoints: number;
+  readonly points: Readonly<Record<string, number>>;
+  readonly actions: Readonly<Partial<Record<FaultAction['do'], number>>>;
+  readonly atLeastWorkers: number;
+}
+
+const EVERYTHING: Profile = {
+  faults: [0, 7],
+  atPoints: 5,
+  points: ALL_POINTS,
+  actions: {
+    kill: 5,
+    freeze: 3,
+    redis: 1,
+    'leader-and-redis': 1,
+    partition: 1,
+    isolate: 1,
+    slow: 1,
+    scale: 1,
+    pause: 1,
+    leave: 1,
+  },
+  atLeastWorkers: 1,
+};
+
+/** Workers die, stop and lag around exchanges and commits. */
+const EXCHANGES: Profile = {
+  faults: [3, 12],
+  atPoints: 8,
+  points: { ...EXCHANGE_POINTS, ...COMMIT_POINTS },
+  actions: { kill: 4, freeze: 2, slow: 3, isolate: 1, partition: 2, leave: 1 },
+  atLeastWorkers: 3,
+};
+
+/** Leaders and Redis come and go. */
+const LEADERS: Profile = {
+  faults: [2, 9],
+  atPoints: 4,
+  points: { ...COMMIT_POINTS, ...RARE_POINTS, ...JOIN_POINTS, 'leader <- prepare': 20 },
+  actions: { kill: 2, freeze: 2, redis: 4, 'leader-and-redis': 3, partition: 2, isolate: 1, slow: 1 },
+  atLeastWorkers: 1,
+};
+
+/** Workers join, leave and are sent away, people change their minds. */
+const JOINS: Profile = {
+  faults: [2, 10],
+  atPoints: 5,
+  points: { ...JOIN_POINTS, ...COMMIT_POINTS, ...RARE_POINTS },
+  actions: { kill: 3, scale: 4, leave: 3, pause: 1, slow: 2, freeze: 1 },
+  atLeastWorkers: 2,
+};
+
+const PROFILES = [EVERYTHING, EXCHANGES, LEADERS, JOINS];
 
 export function scheduleOf(seed: number): Schedule {
   const rng = new Rng(seed, 3);
-  const workers = 1 + rng.below(4);
+  const profile = pick(rng, PROFILES);
+  const workers = Math.max(profile.atLeastWorkers, 1 + rng.below(4));
   const shape: ClusterShape = {
     workers,
     target: Math.max(1, workers - (rng.below(4) === 0 ? 1 : 0)),
@@ -55,62 +129,66 @@ export function scheduleOf(seed: number): Schedule {
     validationEverySteps: rng.below(2) === 0 ? 0 : 2 + rng.below(3),
     slotMs: Array.from({ length: workers }, () => 10 + rng.below(60)),
   };
-  const count = rng.below(3) === 0 ? rng.below(3) : 1 + rng.below(7);
-  const faults = Array.from({ length: count }, () => faultOf(rng, shape));
-  return { shape, faults };
+  const [least, most] = profile.faults;
+  const count = least + rng.below(most - least + 1);
+  return { shape, faults: Array.from({ length: count }, () => faultOf(rng, profile, shape)) };
 }
 
-function faultOf(rng: Rng, shape: ClusterShape): Fault {
-  if (rng.below(2) === 0) return atPoint(rng);
-  return { when: { ms: rng.below(FAULTS_UNTIL_MS / 2) }, action: actionOf(rng, shape) };
+function faultOf(rng: Rng, profile: Profile, shape: ClusterShape): Fault {
+  const isBound = rng.below(10) < profile.atPoints;
+  const [point, often] = pick(rng, Object.entries(profile.points));
+  const when: When = isBound ? { point, count: 1 + rng.below(often) } : { ms: rng.below(FAULTS_FROM_MS) };
+  return { when, action: actionOf(rng, weighted(rng, profile.actions), { shape, isBound }) };
 }
 
-function atPoint(rng: Rng): Fault {
-  const point = POINTS[rng.below(POINTS.length)] ?? 'computing';
-  const when: When = { point, count: 1 + rng.below(RARE_POINTS.has(point) ? 4 : POINT_COUNT) };
-  const kind = rng.below(10);
-  if (kind < 6) return { when, action: { do: 'kill', who: 'hit' } };
-  if (kind < 8) return { when, action: { do: 'freeze', who: 'hit', forMs: 200 + rng.below(3500) } };
-  if (kind < 9)
-    return { when, action: { do: 'redis', comeback: comebackOf(rng), downMs: 20 + rng.below(1500) } };
-  return { when, action: { do: 'kill', who: 'leader' } };
-}
-
-function actionOf(rng: Rng, shape: ClusterShape): FaultAction {
+function actionOf(
+  rng: Rng,
+  kind: FaultAction['do'],
+  { shape, isBound }: { shape: ClusterShape; isBound: boolean },
+): FaultAction {
   const worker = `w${rng.below(shape.workers)}`;
-  const anyHost = [worker, worker, `c${rng.below(shape.coordinators)}`, 'redis', '*'][rng.below(5)] ?? worker;
-  const otherHost =
-    [`w${rng.below(shape.workers)}`, `c${rng.below(shape.coordinators)}`, 'redis', '*'][rng.below(4)] ?? '*';
+  const coordinator = `c${rng.below(shape.coordinators)}`;
+  const who = isBound && rng.below(4) > 0 ? 'hit' : pick(rng, [worker, worker, 'leader']);
+  const host = pick(rng, [worker, worker, coordinator, 'redis']);
+  const other = pick(rng, [`w${rng.below(shape.workers)}`, coordinator, 'redis', '*']);
   const forMs = 100 + rng.below(3500);
-  switch (rng.below(12)) {
-    case 0:
-    case 1:
-      return { do: 'kill', who: worker };
-    case 2:
-      return { do: 'kill', who: 'leader' };
-    case 3:
-      return { do: 'freeze', who: worker, forMs };
-    case 4:
-      return { do: 'freeze', who: 'leader', forMs };
-    case 5:
-      return { do: 'redis', comeback: comebackOf(rng), downMs: 20 + rng.below(2500) };
-    case 6:
-      return { do: 'leader-and-redis', comeback: comebackOf(rng), downMs: 20 + rng.below(1500) };
-    case 7:
-      return { do: 'partition', from: anyHost, to: otherHost, forMs };
-    case 8:
-      return { do: 'isolate', host: anyHost === '*' ? worker : anyHost, forMs };
-    case 9:
-      return { do: 'slow', host: anyHost === '*' ? worker : anyHost, forMs, addMs: 20 + rng.below(400) };
-    case 10:
+  const comeback = pick<Comeback>(rng, ['all', 'empty', 'dump']);
+  const downMs = 20 + rng.below(2000);
+  switch (kind) {
+    case 'kill':
+      return { do: 'kill', who };
+    case 'freeze':
+      return { do: 'freeze', who, forMs };
+    case 'redis':
+    case 'leader-and-redis':
+      return { do: kind, comeback, downMs };
+    case 'partition':
       return rng.below(2) === 0
-        ? { do: 'scale', target: 1 + rng.below(shape.workers) }
-        : { do: 'pause', forMs };
-    default:
-      return { do: 'leave', who: worker };
+        ? { do: kind, from: host, to: other, forMs }
+        : { do: kind, from: other, to: host, forMs };
+    case 'isolate':
+      return { do: kind, host, forMs };
+    case 'slow':
+      return { do: kind, host, forMs, addMs: 20 + rng.below(400) };
+    case 'scale':
+      return { do: kind, target: 1 + rng.below(shape.workers) };
+    case 'pause':
+      return { do: kind, forMs };
+    case 'leave':
+      return { do: kind, who: worker };
   }
 }
 
-function comebackOf(rng: Rng): 'all' | 'empty' | 'dump' {
-  return (['all', 'empty', 'dump'] as const)[rng.below(3)] ?? 'all';
+function pick<T>(rng: Rng, items: readonly T[]): T {
+  return items[rng.below(items.length)] as T;
+}
+
+function weighted(rng: Rng, weights: Profile['actions']): FaultAction['do'] {
+  const all = Object.entries(weights) as Array<[FaultAction['do'], number]>;
+  let left = rng.below(all.reduce((sum, [, weight]) => sum + weight, 0));
+  for (const [kind, weight] of all) {
+    left -= weight;
+    if (left < 0) return kind;
+  }
+  return 'kill';
 }
