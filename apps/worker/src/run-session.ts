@@ -364,8 +364,9 @@ export class RunSession {
     if (held !== null) this.#catchUp?.holdGradient(step, held);
   }
 
-  #exchangeEnded(which: { term: Term; attempt: number }, tell: boolean): void {
-    if (!tell) return;
+  /** A member's complaints were told as they arose; a listener's is told here. */
+  #exchangeEnded(which: { term: Term; attempt: number }, isBlocked: boolean): void {
+    if (!isBlocked) return this.#post({ kind: 'exchange-ended', ...which });
     const why = 'the exchange could not go on';
     this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
   }

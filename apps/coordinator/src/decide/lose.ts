@@ -60,7 +60,7 @@ function survivorsHaveTheSum(turn: Turn): boolean {
   if (state.prepared.size === 0) return false;
   const exchange = state.exchange;
   const rest = exchange === null ? [] : membersOf(state).filter((member) => exchange.sets.has(member.id));
-  if (!rest.every((member) => state.prepared.has(member.id))) state.exchange = null;
+  if (rest.length === 0 || !rest.every((member) => state.prepared.has(member.id))) state.exchange = null;
   return true;
 }
 

@@ -51,7 +51,11 @@ export function finishGathering(turn: Turn): void {
   const isFirstLife = [...state.workers.values()].every((record) => record.empty);
   if (isFirstLife) state.startWaitUntilMs = turn.nowMs + state.rules.startWaitMs;
   beginAt(turn, chooseNext(turn));
-  for (const record of workersByAge(state)) placeWorker(turn, record);
+  // Those who have a state first: the others copy it from them.
+  const byState = workersByAge(state).sort(
+    (a, b) => Number(a.empty) - Number(b.empty) || b.position - a.position,
+  );
+  for (const record of byState) placeWorker(turn, record);
 }
 
 /** All members of the newest entry are back, so there is nobody left to wait for. */

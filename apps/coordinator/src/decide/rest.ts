@@ -65,7 +65,8 @@ function sendAwayLeavers(turn: Turn): void {
   for (const record of workersByAge(state)) {
     if (record.leaving === null) continue;
     const isLast = record.role === 'member' && membersOf(state).length === 1;
-    if (isLast && state.manifestStep !== state.next) {
+    // state[0] is made from the seed: no checkpoint is wanted of it.
+    if (isLast && state.next > 0 && state.manifestStep !== state.next) {
       orderAtRest(turn);
       continue;
     }

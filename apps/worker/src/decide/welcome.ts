@@ -2,7 +2,7 @@
 import type { Welcome } from '@cria/protocol';
 import { dropAccumulator } from './accumulator.js';
 import type { WorkerTurn } from './turn.js';
-import { ownSlots } from './worker-state.js';
+import { isSameExchange, ownSlots } from './worker-state.js';
 
 /** Role of the generated messages; literal here, so that decisions import types alone. */
 const ROLE = { member: 1, shadow: 2, load: 3 } as const;
@@ -12,7 +12,7 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   const answersHello = !state.welcomed;
   state.welcomed = true;
   state.listensOnly = welcome.role !== ROLE.member;
-  if (answersHello) forgetOrders(turn);
+  if (answersHello) forgetOrders(turn, welcome);
   keepOnly(turn, welcome);
   if (state.phase === 'making' || state.phase === 'applying') return;
   const hasState = state.phase === 'ready';
@@ -30,10 +30,13 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   }
 }
 
-/** What an earlier leader or connection had ordered does not count any more. A change of role by the same leader keeps it. */
-function forgetOrders({ state, effects }: WorkerTurn): void {
+/** What an earlier leader had ordered does not count any more; an exchange of this very leadership goes on. */
+function forgetOrders({ state, effects }: WorkerTurn, welcome: Welcome): void {
   state.deferred = [];
-  if (state.exchange !== null) effects.push({ do: 'cancel-exchange' });
+  const { exchange } = state;
+  if (exchange === null || isSameExchange(exchange, { term: welcome.term, attempt: exchange.attempt }))
+    return;
+  effects.push({ do: 'cancel-exchange' });
   state.exchange = null;
   state.exchangeRunning = false;
 }

@@ -26,6 +26,8 @@ export type WorkerEvent =
       readonly gradient: PreparedGradient;
       readonly stats: ExchangeStats;
     }
+  /** Ended without a sum and without a complaint: superseded. */
+  | { readonly kind: 'exchange-ended'; readonly term: TermMark; readonly attempt: number }
   /** The accumulator does not hold the set that the Exchange names. */
   | { readonly kind: 'wrong-set'; readonly term: TermMark; readonly attempt: number }
   | {

@@ -105,7 +105,7 @@ describe('a worker', () => {
     expect(bench.welcome(1).does()).toEqual(['make-state']);
     expect(bench.grant([0]).does()).toEqual([]);
     bench.on({ kind: 'state-ready', position: 0, mathHash: 'genesis', stateDigest: 's0' });
-    expect(bench.does()).toEqual(['compute']);
+    expect(bench.does()).toEqual(['send applied', 'compute']);
   });
 
   it('computes granted slots one after the other; the first clears the accumulator', () => {
@@ -208,6 +208,12 @@ describe('a commit', () => {
     const bench = prepared().commit().grant([7], 1);
     expect(bench.does()).toEqual([]);
     expect(bench.applied().does()).toEqual(['send applied', 'compute']);
+  });
+
+  it('that waits for a sum leads to Hello when that exchange ends without one', () => {
+    const bench = new Bench().member();
+    bench.exchange(1, [], { sets: [{ worker: 'other', address: 'b', slots: [0] }] }).commit();
+    expect(bench.on({ kind: 'exchange-ended', term: TERM, attempt: 1 }).does()).toEqual(['hello']);
   });
 
   it('waits for a listener that is still copying the sum', () => {

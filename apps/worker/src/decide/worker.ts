@@ -35,6 +35,10 @@ function takeEvent(turn: WorkerTurn, event: WorkerEvent): void {
       return gradientReduced(turn, event);
     case 'blocked':
       return exchangeBlocked(turn, event);
+    case 'exchange-ended':
+      if (!isSameExchange(state.exchange, event)) return;
+      state.exchangeRunning = false;
+      return state.phase === 'ready' ? replayDeferred(turn) : undefined;
     case 'wrong-set':
       if (!isSameExchange(state.exchange, event) || state.phase !== 'ready') return;
       dropAccumulator(turn);
@@ -163,7 +167,11 @@ function stateReady(turn: WorkerTurn, event: EventOf<'state-ready'>): void {
   state.position = event.position;
   state.mathHash = event.mathHash;
   state.stateDigest = event.stateDigest;
-  // A member that made state[0] is where the leader thinks it is: its grants are waiting.
-  if (madeFromSeed && state.welcomed && !state.listensOnly) return replayDeferred(turn);
+  if (madeFromSeed && state.welcomed && !state.listensOnly) {
+    // A member that made state[0] is where the leader thinks it is: its grants are waiting.
+    const value = { step: 0, stateDigest: event.stateDigest };
+    turn.effects.push({ do: 'send', message: { $case: 'applied', value } });
+    return replayDeferred(turn);
+  }
   sayHello(turn, `has the state of step ${event.position}`);
 }

@@ -128,8 +128,11 @@ export class ExchangeNode {
   async #install(order: ExchangeOrder): Promise<Current> {
     const current = this.#current;
     if (current !== null) {
-      if (isSameExchange(order, current.order)) return current;
-      if (!isNewer(order, current.order)) throw staleOrder(order, current.order);
+      // Ended by `endStreams` and ordered again, unchanged: a listener begins anew. A member's accumulator has changed.
+      const isOver = current.abort.signal.aborted && order.shadow;
+      if (isSameExchange(order, current.order) && !isOver) return current;
+      if (!isSameExchange(order, current.order) && !isNewer(order, current.order))
+        throw staleOrder(order, current.order);
     }
     await this.#closeAccumulator(`attempt ${order.attempt} of term ${order.term.number} began`);
     if (order.isVoid) this.#configured().reduced.drop(order.step);
