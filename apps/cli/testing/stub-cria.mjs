@@ -81,7 +81,7 @@ function write(out, server, phase, step) {
     wallMs: 1,
   };
   const file = {
-    ...{ run: 'stub', runId: 'x', genesis: 'g', redisUrl: flag('redis'), phase },
+    ...{ run: 'stub', runId: 'x', redisUrl: flag('redis'), phase },
     desired: { revision: 0, target, paused: false, stop: false },
     coordinators: [{ id: 'c', pid: process.pid, grpcAddress: address, httpAddress: address }],
     ...{ token: 't', outcome: phase === 'finished' ? { ...outcome, ...more } : null, failure: null },

@@ -13,7 +13,7 @@ const config = validateRunConfig(
       ...{ hiddenSize: 8, intermediateSize: 8, layers: 1, heads: 2, kvHeads: 1, vocabSize: 50304 },
       maxPositions: 8,
     },
-    budget: { steps: Number(steps), sequenceLength: 8, globalBatch: 2 },
+    budget: { steps: 1_000_000, sequenceLength: 8, globalBatch: 2 },
     slots: 2,
     data: { train: [{ path: data }], validation: { fraction: 0 } },
     optimizer: { peakLr: 1e-3, minLr: 1e-4, warmupSteps: 1 },

@@ -2,14 +2,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '@cria/data';
-import { gridBitsOf, mathematicalDifferences, type RunConfig } from '@cria/protocol';
+import { genesisOf, gridBitsOf, mathematicalDifferences, type RunConfig } from '@cria/protocol';
 import { CriaError } from '@cria/runtime';
 import { stringify } from 'yaml';
 import { CONFIG_FILE, readRunConfig } from '../run/run-config-file.js';
+import { readRunFile } from '../run/run-file.js';
 import { askWorker, type EngineProbe } from '../engine/probe.js';
 
 /** Opens the run's data once, so that a wrong path or a cut-off file is found before anything is started. */
-export async function checkData(config: RunConfig): Promise<void> {
+export async function checkData(config: RunConfig): Promise<string> {
   const dataset = await openDataset({
     sources: config.data.train,
     order: config.data.order,
@@ -18,6 +19,7 @@ export async function checkData(config: RunConfig): Promise<void> {
     validationFraction: config.data.validation.fraction,
   });
   await dataset.close();
+  return dataset.fingerprint;
 }
 
 /** Asks a worker process for its engine. */
@@ -39,10 +41,26 @@ export function withResolvedEngine(config: RunConfig, probe: EngineProbe): RunCo
   };
 }
 
-/** Writes `<out>/config.yaml`; returns its path. */
-/** Before anything is overwritten: a run goes on with the mathematics it was started with. Throws RUN_MISMATCH by field. */
-export function expectSameMathematics(outDir: string, config: RunConfig): void {
+/**
+ * Before anything is overwritten: a run goes on with the mathematics it was started with.
+ *
+ * @param fingerprints of the data and the engine as they are now
+ * @throws RUN_MISMATCH naming the fields that differ
+ */
+export function expectSameMathematics(
+  outDir: string,
+  config: RunConfig,
+  fingerprints: { dataFingerprint: string; engineFingerprint: string },
+): void {
   const differences = mathematicalDifferences(readRunConfig(outDir), config);
+  const stored = readRunFile(outDir)?.genesis ?? null;
+  if (
+    differences.length === 0 &&
+    stored !== null &&
+    stored !== genesisOf({ config, ...fingerprints, parent: null })
+  ) {
+    differences.push('the data or the engine is another');
+  }
   if (differences.length === 0) return;
   throw new CriaError(
     'RUN_MISMATCH',
@@ -51,6 +69,7 @@ export function expectSameMathematics(outDir: string, config: RunConfig): void {
   );
 }
 
+/** Writes `<out>/config.yaml`; returns its path. */
 export function writeConfig(outDir: string, config: RunConfig): string {
   const path = join(outDir, CONFIG_FILE);
   try {

@@ -64,7 +64,7 @@ const LOOPBACK = '127.0.0.1';
  * @throws CriaError RUN_FAILED with the run's own sentence, or what kept it from starting
  */
 export async function up(request: UpRequest, signal: AbortSignal): Promise<UpEnd | null> {
-  await checkData(request.config);
+  const dataFingerprint = await checkData(request.config);
   await expectFreePort(request.httpPort, LOOPBACK);
   if (request.redisUrl === null) expectRedisServer();
   else await checkRedis(request.redisUrl, quietServices());
@@ -73,7 +73,9 @@ export async function up(request: UpRequest, signal: AbortSignal): Promise<UpEnd
   const probe = await probeEngine(request.config, request, signal);
   const config = withResolvedEngine(request.config, probe);
   makeOutDir(outDir);
-  if (request.resume) expectSameMathematics(outDir, config);
+  if (request.resume) {
+    expectSameMathematics(outDir, config, { dataFingerprint, engineFingerprint: probe.fingerprint });
+  }
   const configFile = writeConfig(outDir, config);
 
   const log = createLog({ name: 'up', file: join(outDir, 'logs', 'up.log') });

@@ -13,7 +13,7 @@ const OPTIONS: EngineOptions = {
 };
 
 it.each<[string, Partial<EngineOptions>, string]>([
-  ['the native engine is not there yet', { kind: 'native' }, 'use --engine tfjs'],
+  ['the native engine computes on the CPU', { kind: 'native', device: 'cuda:0' }, 'cpu'],
   ['the tfjs engine has no bf16', { precision: 'bf16' }, 'engine.precision: f32'],
   ['a GPU needs its package', { device: 'cuda:0' }, 'npm install @tensorflow/tfjs-node-gpu'],
 ])('%s: ENGINE_UNAVAILABLE with the remedy', async (_, change, remedy) => {
