@@ -86,8 +86,12 @@ export class ExchangeNode {
   *#install(order: ExchangeOrder): Task<Current> {
     const current = this.#current;
     if (current !== null) {
-      if (isSameExchange(order, current.order)) return current;
-      if (!isNewer(order, current.order)) throw new TermStale(`attempt ${order.attempt} came late`);
+      // Ended by `endStreams` and ordered again, unchanged: a listener begins anew.
+      const isOver = current.abort.aborted && order.shadow;
+      const isSame = isSameExchange(order, current.order);
+      if (isSame && !isOver) return current;
+      if (!isSame && !isNewer(order, current.order))
+        throw new TermStale(`attempt ${order.attempt} came late`);
     }
     yield* this.#closeAccumulator(`attempt ${order.attempt} of term ${order.term.number} began`);
     if (order.isVoid) this.reduced.drop(order.step);

@@ -318,7 +318,7 @@ export class WorkerSession {
       (error) => {
         if (this.#abort.aborted) return;
         if (!(error instanceof TermStale)) return cluster.world.crashed(this.#options.workerId, error);
-        this.#exchangeEnded({ term, attempt });
+        this.#exchangeEnded({ term, attempt }, true);
       },
     );
   }
@@ -326,8 +326,7 @@ export class WorkerSession {
   *#exchangeDone(outcome: ExchangeOutcome, at: ExchangeAt): Task {
     const { term, attempt, step, isListener } = at;
     if (outcome.kind !== 'prepared') {
-      if (outcome.kind === 'blocked' && isListener) this.#exchangeEnded({ term, attempt });
-      return;
+      return this.#exchangeEnded({ term, attempt }, outcome.kind === 'blocked' && isListener);
     }
     yield* this.#copied(step);
     const digest = yield* this.#engine.stateDigest();
@@ -349,7 +348,9 @@ export class WorkerSession {
     );
   }
 
-  #exchangeEnded(which: { term: Term; attempt: number }): void {
+  /** A member's complaints were told as they arose; a listener's is told here. */
+  #exchangeEnded(which: { term: Term; attempt: number }, isBlocked: boolean): void {
+    if (!isBlocked) return this.#post({ kind: 'exchange-ended', ...which });
     const why = 'the exchange could not go on';
     this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
   }
