@@ -1,6 +1,6 @@
 // The run as the HTTP API shows it.
 import { timingSafeEqual } from 'node:crypto';
-import { membersOf, workersByAge } from './decide/leader-state.js';
+import { membersOf, stepHasBegun, workersByAge } from './decide/leader-state.js';
 import type { MetricHistory } from '@cria/metrics';
 import { CriaError, workerId } from '@cria/runtime';
 import type { DesiredChange } from '@cria/queue';
@@ -120,7 +120,9 @@ export class StatusView implements RunView {
     const state = this.#source.leadership()?.state ?? null;
     if (state === null) return { phase: 'starting', reason: 'no leadership here yet' };
     const reason = state.waitingFor === '' ? '' : `waits for ${state.waitingFor}`;
-    if (state.desired.paused) return { phase: 'paused', reason };
+    // The wish takes effect between two steps.
+    const isPaused = state.desired.paused && !state.committing && !stepHasBegun(state);
+    if (isPaused) return { phase: 'paused', reason };
     if (state.phase === 'gather') return { phase: 'starting', reason: 'gathers workers' };
     if (membersOf(state).length === 0)
       return { phase: 'waiting', reason: reason === '' ? 'waits for workers' : reason };
