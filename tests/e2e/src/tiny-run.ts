@@ -7,11 +7,11 @@ import { runCria } from './cria.js';
 
 export const TINY = {
   sequenceLength: 16,
-  globalBatch: 12,
+  globalBatch: 6,
   /** Where tests stop with `--steps`; the schedule is that of the whole budget. */
   steps: 12,
   /** The budget; the reference trains it whole. */
-  budgetSteps: 40,
+  budgetSteps: 80,
   checkpointEverySteps: 4,
 } as const;
 

@@ -21,7 +21,7 @@ export function audits(): void {
       ['a digit of a hashed field', 5, (lines) => changed(lines, 5, /("lossBits":".*?)(.)(",)/)],
       ['a digit that only people read', 3, (lines) => changed(lines, 3, /("loss":\d+\.\d*?)(\d)(,)/)],
       ["a slot in a worker's share", 7, (lines) => changed(lines, 7, /("slots":\[)(\d)(,)/)],
-      ['a digit of a chain', 39, (lines) => changed(lines, 39, /("mathHash":")(.)(.)/)],
+      ['a digit of a chain', 79, (lines) => changed(lines, 79, /("mathHash":")(.)(.)/)],
       ['a step left out', 9, (lines) => lines.filter((_, step) => step !== 9)],
       [
         'a step told twice',

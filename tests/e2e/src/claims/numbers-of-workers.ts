@@ -2,8 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, type Outcome } from '../stage.js';
-
-const SCALED_STEPS = 40;
+import { TINY } from '../tiny-run.js';
 
 export function numbersOfWorkers(): void {
   for (const workers of [1, 2, 3]) {
@@ -22,7 +21,7 @@ export function numbersOfWorkers(): void {
   claim(
     '`cria scale` from 1 to 3 to 2 during the run changes nothing, and no exchange waits',
     async (stage) => {
-      const up = stage.up(tiny(1, SCALED_STEPS));
+      const up = stage.up(tiny(1, TINY.budgetSteps));
       const stepOf = (members: number, from: number): number | null =>
         stage.run.ledger().find((entry) => entry.step >= from && entry.members.length === members)?.step ??
         null;
@@ -31,7 +30,7 @@ export function numbersOfWorkers(): void {
       const three = await stage.until('three workers share a step', () => stepOf(3, 2));
       await stage.wish('scale', '2');
       await stage.until('two workers share a step', () => stepOf(2, three + 1));
-      await expectUndisturbed(stage, await up.outcome(), SCALED_STEPS);
+      await expectUndisturbed(stage, await up.outcome(), TINY.budgetSteps);
       expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
         'target 1 -> 3 workers',
         'target 3 -> 2 workers',

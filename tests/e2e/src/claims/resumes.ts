@@ -50,25 +50,36 @@ export function resumes(): void {
   claim(
     'by `cria pause` and `cria stop`, which writes a checkpoint of the step where it stands',
     async (stage) => {
-      const up = stage.up(tiny(2));
-      await stage.committed(5);
+      const up = stage.up(tiny(2, TINY.budgetSteps));
+      await stage.committed(1);
       await stage.wish('pause');
-      const status = await stage.cria('status', '--out', stage.run.path, '--json');
-      expect(lastObject(status)).toMatchObject({ phase: 'paused', seats: { target: 2 } });
+      await stage.until('it is paused', async () => (await phaseOf(stage)) === 'paused');
+      const steps = stage.run.steps();
+      expect(await phaseOf(stage)).toBe('paused');
+      expect(stage.run.steps()).toBe(steps);
       await stage.wish('resume');
+      await stage.committed(steps + 1);
       await stage.wish('stop');
       const stopped = await up.outcome();
-      expect(stopped.steps).toBeLessThan(TINY.steps);
+      expect(stopped.steps).toBeLessThan(TINY.budgetSteps);
       expect(await stage.run.checkpoints()).toContain(stopped.steps);
-      await expectUndisturbed(stage, await resumed(stage, 3).outcome());
+      // The reference can be compared where it has a checkpoint.
+      const { checkpointEverySteps } = TINY;
+      const next = (1 + Math.floor(stopped.steps / checkpointEverySteps)) * checkpointEverySteps;
+      await expectUndisturbed(stage, await resumed(stage, 3, next).outcome(), next);
       expect(stage.run.replayed()).toEqual([]);
     },
   );
 }
 
 /** The next life, which takes the configuration from the run's directory. */
-function resumed(stage: Stage, workers: number): Life {
-  return stage.up(['--resume', '--workers', String(workers), '--steps', String(TINY.steps)]);
+function resumed(stage: Stage, workers: number, steps: number = TINY.steps): Life {
+  return stage.up(['--resume', '--workers', String(workers), '--steps', String(steps)]);
+}
+
+async function phaseOf(stage: Stage): Promise<string> {
+  const status = await stage.cria('status', '--out', stage.run.path, '--json');
+  return lastObject<{ phase: string }>(status).phase;
 }
 
 function commandsIn(stage: Stage): string {
