@@ -42,3 +42,7 @@ export { gravityOf, paintBy, printableIn, signOf } from './console/event-line.js
 export type { Gravity } from './console/event-line.js';
 export { ConsoleReporter } from './console/console-reporter.js';
 export type { ConsoleOptions } from './console/console-reporter.js';
+export { init } from './log/init.js';
+export type { InitOptions } from './log/init.js';
+export { LoggedRun } from './log/logged-run.js';
+export type { MetricValues } from './log/metric-values.js';

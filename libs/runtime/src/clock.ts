@@ -2,6 +2,8 @@
 
 export interface Timer {
   cancel(): void;
+  /** A process that has nothing else to do may end before it fires. */
+  unref?(): void;
 }
 
 export interface Clock {

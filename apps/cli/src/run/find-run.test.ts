@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { init } from '@cria/metrics/log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCria, type CriaResult } from '../testing/run-cria.js';
 
@@ -72,6 +73,18 @@ describe('a command that speaks to a run', () => {
     const { code, stdout } = await cria('status', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual(STATUS);
+  });
+
+  it('is not disturbed by a run beside it that another program logs', async () => {
+    writeRun('tiny');
+    const logged = init({ project: 'other', dir: join(cwd, 'runs', 'logged') });
+    const { code, stdout } = await cria('status', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual(STATUS);
+    const asked = await cria('status', '--out', 'runs/logged');
+    expect(asked.code).toBe(2);
+    expect(asked.stderr).toContain('is logged by another program');
+    logged.finish();
   });
 
   it('wants one named when there are two', async () => {

@@ -58,6 +58,10 @@ function runIn(outDir: string, token: string | undefined): RunHandle {
   if (file === null) {
     throw new CriaError('RUN_NOT_FOUND', `${resolve(outDir)} holds no run.json: no run was started there`);
   }
+  if ('source' in file && file.source === 'logged') {
+    const sentence = `the run in ${resolve(outDir)} is logged by another program: there is no coordinator to ask`;
+    throw new CriaError('RUN_NOT_FOUND', sentence);
+  }
   if (!isAlive(file)) {
     const how = file.phase === 'finished' ? 'has finished' : 'is not running';
     const remedy = file.phase === 'finished' ? '' : `: \`cria up --out ${outDir} --resume\` continues it`;

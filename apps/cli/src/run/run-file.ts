@@ -10,7 +10,9 @@ export const RUN_FILE = 'run.json';
 export function readRunFile(outDir: string): RunFile | null {
   const path = join(outDir, RUN_FILE);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as RunFile;
+    const file = JSON.parse(readFileSync(path, 'utf8')) as RunFile;
+    // A run that another program logs has nobody to speak to.
+    return { ...file, coordinators: file.coordinators ?? [] };
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
     throw new CriaError('RUN_NOT_FOUND', `cannot read ${path}: ${String(error)}`, { cause: error });

@@ -7,7 +7,7 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   timer(delayMs, fire) {
     const handle = setTimeout(fire, delayMs);
-    return { cancel: () => clearTimeout(handle) };
+    return { cancel: () => clearTimeout(handle), unref: () => void handle.unref() };
   },
 };
 
