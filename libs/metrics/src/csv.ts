@@ -1,7 +1,7 @@
 // Every row as CSV (RFC 4180), in the order of the schema; a number that was not finite is an empty field.
 import { METRIC_NAMES } from './step-metrics.js';
 import type { StepMetrics } from './step-metrics.js';
-import type { MetricHistory } from './metric-history.js';
+import type { MetricHistory } from './store/metric-history.js';
 
 const COLUMNS = ['step', ...METRIC_NAMES, 'verdict', 'segment'] as const satisfies ReadonlyArray<
   keyof StepMetrics

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { csvChunks } from './csv.js';
-import { MetricHistory } from './metric-history.js';
+import { MetricHistory } from './store/metric-history.js';
 import { estimateRemainingMs } from './pace.js';
 import { formatPrometheus } from './prometheus.js';
 import { rowAt } from './row-fixture.js';

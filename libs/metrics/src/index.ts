@@ -23,11 +23,13 @@ export {
   readMetricsFile,
 } from './run-files.js';
 export type { EventsFile, MetricsFile } from './run-files.js';
-export { MetricHistory } from './metric-history.js';
-export type { AbandonedTail } from './metric-history.js';
-export { MAX_POINTS, SERIES_AXES, seriesOf } from './series.js';
-export type { Series, SeriesAxis, SeriesBucket, SeriesQuery } from './series.js';
-export { DebiasedAverage } from './smoothing.js';
+export { MetricHistory } from './store/metric-history.js';
+export type { AbandonedTail, HistoryState, Schema, Segment } from './store/metric-history.js';
+export { MAX_POINTS, SERIES_AXES, seriesOf } from './store/series.js';
+export type { Series, SeriesAxis, SeriesBucket, SeriesQuery } from './store/series.js';
+export type { Smoothing, SmoothingState } from './store/smoothing.js';
+export { isLoggedMetricName, parseLoggedRow } from './logged-row.js';
+export type { MetricRow } from './logged-row.js';
 export { estimateRemainingMs } from './pace.js';
 export { csvChunks } from './csv.js';
 export { PROMETHEUS_CONTENT_TYPE, formatPrometheus } from './prometheus.js';

@@ -1,5 +1,5 @@
 // How fast a run goes and when it will be done, from its last steps.
-import type { MetricHistory } from './metric-history.js';
+import type { MetricHistory } from './store/metric-history.js';
 import type { StepMetrics } from './step-metrics.js';
 
 const RECENT_STEPS = 64;

@@ -38,6 +38,9 @@ export interface StepMetrics {
 export const VERDICTS = ['use', 'skip', 'stop'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
+/** A greater step is damage: arrays over steps would fill the memory. */
+export const MAX_STEP = 2 ** 26;
+
 type NumericField = Exclude<keyof StepMetrics, 'step' | 'segment' | 'verdict'>;
 
 interface MetricDescription {
@@ -93,6 +96,7 @@ export function parseStepMetrics(value: unknown): StepMetrics | string {
   const fields = value as Record<string, unknown>;
   for (const name of ['step', 'segment'] as const) {
     if (!Number.isSafeInteger(fields[name]) || (fields[name] as number) < 0) return `${name} is not a count`;
+    if ((fields[name] as number) > MAX_STEP) return `${name} is greater than ${MAX_STEP}`;
   }
   if (!VERDICTS.includes(fields.verdict as Verdict)) return 'verdict is not use, skip or stop';
   for (const name of METRIC_NAMES) {

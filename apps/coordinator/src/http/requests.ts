@@ -1,32 +1,59 @@
 // What a client may ask for, read strictly: a parameter that is not understood is refused by name, never ignored.
 import type { Context } from 'hono';
 import { MAX_POINTS, METRIC_NAMES, SERIES_AXES, isMetricName } from '@cria/metrics';
-import type { SeriesAxis, SeriesQuery } from '@cria/metrics';
+import type { MetricHistory, SeriesAxis, SeriesQuery, Smoothing } from '@cria/metrics';
 import { HttpProblem } from './http-problem.js';
 
 const DEFAULT_POINTS = 1000;
 const MAX_SMOOTH_STEPS = 1_000_000;
+const MAX_METRICS = 32;
 const MAX_TARGET = 100_000;
 
-/** `?metric=loss&x=step&from=&to=&points=&smooth=`; an empty parameter counts as left out. */
-export function seriesQuery(c: Context): SeriesQuery {
-  const metric = c.req.query('metric') || 'loss';
-  if (!isMetricName(metric)) throw bad(`metric is one of ${METRIC_NAMES.join(', ')}, not "${metric}"`);
+/**
+ * `?metric=loss&metric=valLoss&x=step&from=&to=&points=&smoothing=ema:0.9`, one query a metric; an empty parameter
+ * counts as left out.
+ */
+export function seriesQueries(c: Context, history: MetricHistory): SeriesQuery[] {
+  const metrics = (c.req.queries('metric') ?? []).filter((name) => name !== '');
+  if (metrics.length > MAX_METRICS) throw bad(`at most ${MAX_METRICS} metrics at once`);
   const x = c.req.query('x') || 'step';
   if (!isAxis(x)) throw bad(`x is one of ${SERIES_AXES.join(', ')}, not "${x}"`);
   const from = numberParameter(c, 'from');
   const to = numberParameter(c, 'to');
   if (from !== undefined && to !== undefined && from > to) throw bad('from is greater than to');
   const points = countParameter(c, 'points', MAX_POINTS) ?? DEFAULT_POINTS;
-  const smoothSteps = countParameter(c, 'smooth', MAX_SMOOTH_STEPS);
-  return {
-    metric,
-    x,
-    points,
+  const smoothing = smoothingOf(c);
+  const common = {
+    ...{ x, points },
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
-    ...(smoothSteps === undefined ? {} : { smoothSteps }),
+    ...(smoothing === undefined ? {} : { smoothing }),
   };
+  const wanted = metrics.length === 0 ? ['loss'] : metrics;
+  return wanted.map((metric) => ({ ...common, metric: knownMetric(metric, history) }));
+}
+
+function knownMetric(name: string, history: MetricHistory): string {
+  if (history.has(name)) return name;
+  if (isMetricName(name)) throw new HttpProblem(404, 'NOT_FOUND', `this run has no metric "${name}"`);
+  const names = history.schema === 'cria' ? METRIC_NAMES : history.names;
+  throw bad(`metric is one of ${names.slice(0, 100).join(', ')}, not "${name}"`);
+}
+
+/** `smoothing=off|ema:0.9|twema:0.9`, or `smooth=10`: the average over about so many steps. */
+function smoothingOf(c: Context): Smoothing | undefined {
+  const steps = countParameter(c, 'smooth', MAX_SMOOTH_STEPS);
+  const text = c.req.query('smoothing');
+  if (text === undefined || text === '') {
+    return steps === undefined || steps === 1 ? undefined : { kind: 'ema', weight: 1 - 1 / steps };
+  }
+  if (text === 'off') return undefined;
+  const [, kind, digits] = /^(ema|twema):(\d*\.?\d+)$/.exec(text) ?? [];
+  const weight = Number(digits);
+  if (kind === undefined || !(weight >= 0 && weight < 1)) {
+    throw bad(`smoothing is off, ema:W or twema:W with 0 <= W < 1, not "${text}"`);
+  }
+  return { kind: kind as Smoothing['kind'], weight };
 }
 
 /** `{"target": 3}` */

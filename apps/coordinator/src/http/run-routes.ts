@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { csvChunks, estimateRemainingMs, seriesOf } from '@cria/metrics';
 import type { StepMetrics } from '@cria/metrics';
 import { HttpProblem } from './http-problem.js';
-import { seriesQuery, targetOf, workerOf } from './requests.js';
+import { seriesQueries, targetOf, workerOf } from './requests.js';
 import type { RunStatus, RunView } from './run-view.js';
 
 const MAX_BODY_BYTES = 16 * 1024;
@@ -32,7 +32,11 @@ export function runRoutes(view: RunView, openStream: (c: Context, view: RunView)
   };
   routes.get('/', (c) => c.json({ runs: [summaryOf(view)].map(briefly) }));
   routes.get('/:id', (c) => c.json(summaryOf(findRun(c))));
-  routes.get('/:id/series', (c) => c.json(seriesOf(findRun(c).metrics(), seriesQuery(c))));
+  routes.get('/:id/series', (c) => {
+    const history = findRun(c).metrics();
+    const series = seriesQueries(c, history).map((query) => seriesOf(history, query));
+    return c.json(series.length === 1 ? series[0] : { series });
+  });
   routes.get('/:id/workers', (c) => {
     const { members, seats, coordinators, leader, step } = findRun(c).status();
     return c.json({ members, seats, coordinators, leader, step });

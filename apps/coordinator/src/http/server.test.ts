@@ -88,6 +88,16 @@ describe('reads', () => {
     expect(zoomed.buckets.map((bucket: { step: number }) => bucket.step)).toContain(25);
   });
 
+  it('give several metrics in one answer, smoothed in either way', async () => {
+    const path = '/api/runs/quickstart/series?metric=loss&metric=valLoss&x=step&points=10';
+    const { series } = await json(`${path}&smoothing=twema:0.9`);
+    expect(series.map((one: { metric: string }) => one.metric)).toEqual(['loss', 'valLoss']);
+    expect(series[0]).toMatchObject({ firstX: 0, lastX: 59, smoothing: { kind: 'twema', lastX: 59 } });
+    const ema = (await json(`${path}&smoothing=ema:0.9`)).series[0];
+    expect(ema.buckets.at(-1).smooth).toBeCloseTo(ema.smoothing.sum / ema.smoothing.debias, 12);
+    expect((await json(`${path}&smoothing=off`)).series[0].buckets[0]).not.toHaveProperty('smooth');
+  });
+
   it('give members, checkpoints, configuration and the history of events', async () => {
     expect((await json('/api/runs/quickstart/workers')).members).toHaveLength(2);
     expect((await json('/api/runs/quickstart/checkpoints')).checkpoints).toMatchObject([{ step: 50 }]);
@@ -150,6 +160,9 @@ describe('a request that makes no sense', () => {
     ['/api/runs/quickstart/series?from=9&to=3', 400, 'BAD_REQUEST', 'greater'],
     ['/api/runs/quickstart/series?points=0', 400, 'BAD_REQUEST', 'points'],
     ['/api/runs/quickstart/series?smooth=0.5', 400, 'BAD_REQUEST', 'smooth'],
+    ['/api/runs/quickstart/series?smoothing=ema:1', 400, 'BAD_REQUEST', 'twema:W'],
+    ['/api/runs/quickstart/series?smoothing=gauss', 400, 'BAD_REQUEST', 'twema:W'],
+    [`/api/runs/quickstart/series?${'metric=loss&'.repeat(33)}`, 400, 'BAD_REQUEST', 'at most 32'],
   ])('%s is refused with what would be right', async (path, status, code, hint) => {
     const response = await get(path);
     expect(response.status).toBe(status);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Rng } from '@cria/runtime';
 import { MetricHistory } from './metric-history.js';
-import { rowAt } from './row-fixture.js';
+import { rowAt } from '../row-fixture.js';
 import { seriesOf } from './series.js';
 import type { SeriesBucket } from './series.js';
-import { DebiasedAverage } from './smoothing.js';
-import type { StepMetrics } from './step-metrics.js';
+import { DebiasedAverage, TimeWeightedAverage } from './smoothing.js';
+import type { StepMetrics } from '../step-metrics.js';
 
 function historyOf(rows: Iterable<StepMetrics>): MetricHistory {
   const history = new MetricHistory();
@@ -96,27 +96,33 @@ describe('series', () => {
     expect(buckets.map((bucket) => bucket.step)).toEqual([49, 99]);
   });
 
-  it('smooths before it thins out, so that zooming does not change the curve', () => {
-    const rng = new Rng(3);
-    const history = historyOf(steps(0, 2000, () => ({ loss: 5 + rng.next() })));
-    const query = { metric: 'loss', x: 'step', smoothSteps: 20 } as const;
-    const coarse = seriesOf(history, { ...query, points: 100 });
-    const zoomed = seriesOf(history, { ...query, points: 200, from: 1000, to: 1100 });
-    expect(zoomed.bucketSteps).toBe(1);
-    const at = (step: number): unknown => zoomed.buckets.find((bucket) => bucket.step === step)?.smooth;
-    const shared = coarse.buckets.filter(({ step }) => step >= 1000 && step <= 1100);
-    expect(shared.map(({ step }) => step)).toEqual([1023, 1055, 1087]);
-    for (const bucket of shared) expect(bucket.smooth).toBe(at(bucket.step));
-    expect(zoomed.smoothing).toEqual(coarse.smoothing);
-    expect(coarse.buckets.at(-1)?.smooth).toBeCloseTo(
-      (coarse.smoothing?.sum ?? 0) / (coarse.smoothing?.debias ?? 1),
-      12,
-    );
-  });
+  it.each([
+    { kind: 'ema', weight: 0.95 },
+    { kind: 'twema', weight: 0.95 },
+  ] as const)(
+    'smooths ($kind) before it thins out, so that zooming does not change the curve',
+    (smoothing) => {
+      const rng = new Rng(3);
+      const history = historyOf(steps(0, 2000, () => ({ loss: 5 + rng.next() })));
+      const query = { metric: 'loss', x: 'step', smoothing } as const;
+      const coarse = seriesOf(history, { ...query, points: 100 });
+      const zoomed = seriesOf(history, { ...query, points: 200, from: 1000, to: 1100 });
+      expect(zoomed.bucketSteps).toBe(1);
+      const at = (step: number): unknown => zoomed.buckets.find((bucket) => bucket.step === step)?.smooth;
+      const shared = coarse.buckets.filter(({ step }) => step >= 1000 && step <= 1100);
+      expect(shared.map(({ step }) => step)).toEqual([1023, 1055, 1087]);
+      for (const bucket of shared) expect(bucket.smooth).toBe(at(bucket.step));
+      expect(zoomed.smoothing).toEqual(coarse.smoothing);
+      expect(coarse.buckets.at(-1)?.smooth).toBeCloseTo(
+        (coarse.smoothing?.sum ?? 0) / (coarse.smoothing?.debias ?? 1),
+        12,
+      );
+    },
+  );
 
   it('is empty for a run without steps', () => {
-    const empty = seriesOf(new MetricHistory(), { metric: 'loss', x: 'time', points: 10, smoothSteps: 5 });
-    expect(empty.buckets).toEqual([]);
+    const empty = seriesOf(new MetricHistory(), { metric: 'loss', x: 'time', points: 10 });
+    expect(empty).toMatchObject({ buckets: [], firstX: null, lastX: null });
   });
 });
 
@@ -172,21 +178,54 @@ describe('a resumed run', () => {
   });
 });
 
-describe('the debiased average', () => {
-  it('starts at the first value and follows the formula of TensorBoard', () => {
-    const average = new DebiasedAverage(10);
+describe('averages', () => {
+  it('of a weight per step start at the first value and follow the formula of TensorBoard', () => {
+    const average = new DebiasedAverage(0.9);
     let sum = 0;
     [4, 2, 8].forEach((value, index) => {
       sum = sum * 0.9 + 0.1 * value;
-      expect(average.push(value)).toBeCloseTo(sum / (1 - 0.9 ** (index + 1)), 12);
+      average.push(value);
+      expect(average.value()).toBeCloseTo(sum / (1 - 0.9 ** (index + 1)), 12);
     });
-    expect(new DebiasedAverage(50).push(7)).toBeCloseTo(7, 12);
   });
 
-  it('leaves out values that are not finite', () => {
-    const average = new DebiasedAverage(5);
-    expect(average.push(NaN)).toBeNull();
+  it('leave out values that are not finite', () => {
+    const average = new DebiasedAverage(0.8);
+    average.push(NaN);
+    expect(average.value()).toBeNull();
     average.push(3);
-    expect(average.push(Infinity)).toBeCloseTo(3, 12);
+    average.push(Infinity);
+    expect(average.value()).toBeCloseTo(3, 12);
+  });
+
+  it('of a weight over the axis do not care how densely a stretch was logged', () => {
+    const straight = (xs: readonly number[]): number | null => {
+      const average = new TimeWeightedAverage(0.6, 1000);
+      average.push(0, 0);
+      for (const x of xs) average.push(1, x);
+      return average.value();
+    };
+    const weight = Math.sqrt(0.6);
+    // One far value all but forgets the first; the nearer it is, the more of the first remains.
+    expect(straight([100])).toBeCloseTo(1 / (1 + weight ** 100), 12);
+    expect(straight([1])).toBeCloseTo(1 / (1 + weight), 12);
+    expect(straight([1])).toBeLessThan(straight([10]) ?? 0);
+  });
+
+  it('can be gone on with from their state, as a page does with live steps', () => {
+    const xs = Array.from({ length: 50 }, (_, i) => i * 3 + (i % 4));
+    const whole = new TimeWeightedAverage(0.9, 400);
+    xs.forEach((x) => whole.push(Math.sin(x), x));
+    const part = new TimeWeightedAverage(0.9, 400);
+    xs.slice(0, 30).forEach((x) => part.push(Math.sin(x), x));
+    let { sum, debias, lastX = 0 } = part.state();
+    const { weight, perX = 0 } = part.state();
+    for (const x of xs.slice(30)) {
+      const fade = weight ** ((x - lastX) * perX);
+      sum = sum * fade + Math.sin(x);
+      debias = debias * fade + 1;
+      lastX = x;
+    }
+    expect(sum / debias).toBeCloseTo(whole.value() ?? 0, 12);
   });
 });

@@ -1,11 +1,12 @@
 // A metric as a chart wants it: about as many buckets as it has pixels, each with min, max and last, on power-of-two
 // step boundaries that never move. So a live curve does not jump when a step arrives, and a spike one step wide is
 // drawn however far one zooms out (what people complain of most in other trackers: random samples).
+import type { MetricRow } from '../logged-row.js';
 import type { MetricColumn } from './metric-column.js';
 import { columnValue } from './metric-history.js';
 import type { MetricHistory } from './metric-history.js';
-import { DebiasedAverage } from './smoothing.js';
-import type { MetricName, StepMetrics } from './step-metrics.js';
+import { averageOf } from './smoothing.js';
+import type { Average, Smoothing, SmoothingState } from './smoothing.js';
 import { addValue, emptySummary } from './summary.js';
 import type { Summary } from './summary.js';
 
@@ -16,15 +17,14 @@ export type SeriesAxis = (typeof SERIES_AXES)[number];
 export const MAX_POINTS = 20_000;
 
 export interface SeriesQuery {
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly x: SeriesAxis;
   /** In units of x, both inclusive; everything when left out. */
   readonly from?: number;
   readonly to?: number;
   /** At most about this many buckets, 2 to {@link MAX_POINTS}. */
   readonly points: number;
-  /** Steps over which a debiased exponential average looks back; left out or 1: none. */
-  readonly smoothSteps?: number;
+  readonly smoothing?: Smoothing;
 }
 
 export interface SeriesBucket {
@@ -44,17 +44,20 @@ export interface SeriesBucket {
 }
 
 export interface Series {
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly x: SeriesAxis;
   /** Width of a bucket in steps; bucket b covers steps [b * bucketSteps, (b + 1) * bucketSteps). */
   readonly bucketSteps: number;
   /** One more than the last step that this answer knows of, whatever window was asked for. */
   readonly endStep: number;
+  /** Ends of the whole line on this axis; null where it has none. */
+  readonly firstX: number | null;
+  readonly lastX: number | null;
   readonly buckets: readonly SeriesBucket[];
   /** Tails that a resume has left behind, per segment, in the same buckets. */
   readonly abandoned: ReadonlyArray<{ readonly segment: number; readonly buckets: readonly SeriesBucket[] }>;
   /** The average's state after the last step of all, to go on from with live steps. */
-  readonly smoothing?: { readonly weight: number; readonly sum: number; readonly debias: number };
+  readonly smoothing?: SmoothingState;
 }
 
 const AXIS_METRIC = { tokens: 'tokens', time: 'wallMs', active: 'activeMs' } as const;
@@ -69,29 +72,60 @@ export function seriesOf(history: MetricHistory, query: SeriesQuery): Series {
   const column = history.column(query.metric);
   const fromBucket = Math.max(0, Math.floor(first / width) - 1);
   const endBucket = Math.min(Math.ceil(end / width) + 1, Math.ceil(history.endStep / width));
-  const average = new DebiasedAverage(query.smoothSteps ?? 1);
-  const smooth = query.smoothSteps !== undefined && query.smoothSteps > 1;
-  if (smooth) advance(average, column, 0, fromBucket * width);
+  const firstX = finiteOrNull(history.endStep === 0 ? NaN : axis(history.firstStep));
+  const lastX = finiteOrNull(history.endStep === 0 ? NaN : axis(history.endStep - 1));
+  const average =
+    query.smoothing === undefined ? null : averageOf(query.smoothing, (lastX ?? 0) - (firstX ?? 0));
+  const smooth = average === null ? null : new Smoother(average, column, axis);
   const buckets: SeriesBucket[] = [];
   for (let b = fromBucket; b < endBucket; b++) {
     const bucketEnd = Math.min((b + 1) * width, history.endStep);
     const summary = column.summarise(bits, b);
-    const smoothed = smooth ? { smooth: advance(average, column, b * width, bucketEnd) } : {};
     if (summary.count + summary.notFinite === 0) continue;
     const step = lastRowBefore(history, bucketEnd);
-    buckets.push({ step, x: axis(step), ...toBucket(summary), ...smoothed });
+    const x = axis(step);
+    if (!Number.isFinite(x)) continue;
+    const smoothed = smooth === null ? {} : { smooth: smooth.at(bucketEnd) };
+    buckets.push({ step, x, ...toBucket(summary), ...smoothed });
   }
-  if (smooth) advance(average, column, endBucket * width, history.endStep);
   const abandoned = history.abandoned.map((tail) => ({
     segment: tail.segment,
     buckets: bucketRows(tail.rows, query, bits),
   }));
-  const shown = { metric: query.metric, x: query.x, bucketSteps: width, endStep: history.endStep, buckets };
   return {
-    ...shown,
+    ...{ metric: query.metric, x: query.x, bucketSteps: width, endStep: history.endStep },
+    ...{ firstX, lastX, buckets },
     abandoned: abandoned.filter((tail) => tail.buckets.length > 0),
-    ...(smooth ? { smoothing: average.state() } : {}),
+    ...(smooth === null ? {} : { smoothing: smooth.finish(history.endStep) }),
   };
+}
+
+/** Runs an average along a column, from its start and only forward. */
+class Smoother {
+  readonly #average: Average;
+  readonly #column: MetricColumn;
+  readonly #axis: Axis;
+  #next = 0;
+
+  constructor(average: Average, column: MetricColumn, axis: Axis) {
+    this.#average = average;
+    this.#column = column;
+    this.#axis = axis;
+  }
+
+  /** The average over all steps below `endStep`. */
+  at(endStep: number): number | null {
+    for (; this.#next < endStep; this.#next++) {
+      const value = this.#column.at(this.#next);
+      if (Number.isFinite(value)) this.#average.push(value, this.#axis(this.#next));
+    }
+    return this.#average.value();
+  }
+
+  finish(endStep: number): SmoothingState {
+    this.at(endStep);
+    return this.#average.state();
+  }
 }
 
 /** Smallest power of two whose buckets are at most `points` over the window. */
@@ -125,15 +159,9 @@ function stepAtOrAfter(history: MetricHistory, axis: Axis, x: number): number {
 
 /** A step without a row (its line was lost) stands where the row before it does. */
 function lastRowBefore(history: MetricHistory, endStep: number): number {
-  const tokens = history.column('tokens');
   let step = endStep - 1;
-  while (step > history.firstStep && Number.isNaN(tokens.at(step))) step--;
+  while (step > history.firstStep && !history.hasRow(step)) step--;
   return step;
-}
-
-function advance(average: DebiasedAverage, column: MetricColumn, from: number, end: number): number | null {
-  for (let step = from; step < end; step++) average.push(column.at(step));
-  return average.value();
 }
 
 function toBucket(summary: Summary): Omit<SeriesBucket, 'step' | 'x'> {
@@ -142,17 +170,22 @@ function toBucket(summary: Summary): Omit<SeriesBucket, 'step' | 'x'> {
   return { min, max, mean: sum / count, last, count, notFinite };
 }
 
-function bucketRows(rows: readonly StepMetrics[], query: SeriesQuery, bits: number): SeriesBucket[] {
+function bucketRows(rows: readonly MetricRow[], query: SeriesQuery, bits: number): SeriesBucket[] {
   const buckets = new Map<number, { step: number; x: number; summary: Summary }>();
   for (const row of rows) {
     const x = query.x === 'step' ? row.step : row[AXIS_METRIC[query.x]];
+    if (typeof x !== 'number') continue;
     if (x < (query.from ?? -Infinity) || x > (query.to ?? Infinity)) continue;
     const index = Math.floor(row.step / 2 ** bits);
     const bucket = buckets.get(index) ?? { step: row.step, x, summary: emptySummary() };
     buckets.set(index, { ...bucket, step: row.step, x });
-    addValue(bucket.summary, columnValue(query.metric, row[query.metric]));
+    addValue(bucket.summary, columnValue(query.metric, row[query.metric] as number | null | undefined));
   }
   return [...buckets.values()]
     .filter(({ summary }) => summary.count + summary.notFinite > 0)
     .map(({ step, x, summary }) => ({ step, x, ...toBucket(summary) }));
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
