@@ -23,6 +23,8 @@ export {
   readMetricsFile,
 } from './run-files.js';
 export type { EventsFile, MetricsFile } from './run-files.js';
+export { INDEX_FILE, MetricIndex } from './store/metric-index.js';
+export type { MetricIndexOptions } from './store/metric-index.js';
 export { MetricHistory } from './store/metric-history.js';
 export type { AbandonedTail, HistoryState, Schema, Segment } from './store/metric-history.js';
 export { MAX_POINTS, SERIES_AXES, seriesOf } from './store/series.js';

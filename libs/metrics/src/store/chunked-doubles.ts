@@ -21,6 +21,8 @@ export class ChunkedDoubles {
   readonly #backing: ChunkBacking | null;
   #chunks: Array<Float64Array | undefined> = [];
   readonly #dirty = new Set<number>();
+  /** Chunks from here on were cut away; what the file still has of them is not read. */
+  #deletedFrom = Infinity;
 
   constructor(chunkDoubles: number, backing: ChunkBacking | null = null) {
     this.chunkDoubles = chunkDoubles;
@@ -58,18 +60,30 @@ export class ChunkedDoubles {
     const kept = this.readable(last);
     for (const chunk of this.#dirty) if (chunk > last) this.#dirty.delete(chunk);
     this.#chunks.length = Math.min(this.#chunks.length, last + 1);
+    this.#deletedFrom = Math.min(this.#deletedFrom, last + 1);
     if (kept === undefined) return;
     kept.fill(Number.NaN, length - last * this.chunkDoubles);
     this.#dirty.add(last);
   }
 
-  /** Hands every changed chunk over, to be written; they count as unchanged from here on. */
-  takeDirty(): Array<readonly [chunk: number, doubles: Float64Array]> {
-    const taken = [...this.#dirty].map(
-      (chunk) => [chunk, this.#chunks[chunk] ?? new Float64Array()] as const,
-    );
+  /** What differs from the file since {@link saved}: first chunks are deleted there, then these written. */
+  changes(): {
+    readonly deletedFrom: number | null;
+    readonly chunks: ReadonlyArray<readonly [chunk: number, doubles: Float64Array]>;
+  } {
+    return {
+      deletedFrom: this.#deletedFrom === Infinity ? null : this.#deletedFrom,
+      chunks: [...this.#dirty].flatMap((chunk) => {
+        const doubles = this.#chunks[chunk];
+        return doubles === undefined ? [] : [[chunk, doubles] as const];
+      }),
+    };
+  }
+
+  /** The file has all changes. */
+  saved(): void {
     this.#dirty.clear();
-    return taken;
+    this.#deletedFrom = Infinity;
   }
 
   /** Lets a chunk go that is the same in the file; says whether it could. */
@@ -80,7 +94,8 @@ export class ChunkedDoubles {
   }
 
   #load(chunk: number): Float64Array | undefined {
-    const doubles = this.#backing?.load(chunk) ?? undefined;
+    if (this.#backing === null || chunk >= this.#deletedFrom) return undefined;
+    const doubles = this.#backing.load(chunk) ?? undefined;
     if (doubles !== undefined) this.#place(chunk, doubles);
     return doubles;
   }
