@@ -14,6 +14,7 @@ import type {
   Lease,
   LeaseHolder,
   RedisConnection,
+  RunRecord,
   SeenCoordinator,
 } from '@cria/queue';
 import { CriaError, sleep, type Clock, type Log } from '@cria/runtime';
@@ -24,17 +25,28 @@ import type { RunContext } from './run-context.js';
 
 export interface CoordinatorParts {
   readonly context: RunContext;
-  readonly runName: string;
+  readonly run: RunRecord;
   readonly redis: RedisConnection;
-  readonly initialDesired: Desired;
+  /** What was wanted of the run as far as its directory tells; null for a new run. */
+  readonly knownWish: Desired | null;
+  /** A supervisor starts this process again in the middle of a run. */
+  readonly restarted: boolean;
   readonly httpAddress: string;
+  /** This process leads; `begins`: nobody led the run before, in this life of it. */
+  onLeads(begins: boolean): void;
+  /** The run has ended under this leader; said before another can take the lease. */
+  onEnded(end: RunEnd): void;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export type RunEnd = Extract<LeadershipEnd, { kind: 'ended' | 'failed' }>;
+/** The run ended under another leader while this process stood by. */
+export type EndElsewhere = { readonly kind: 'ended-elsewhere' };
 
 const RETRY_MS = 300;
+/** A standby asks for the lease this often within its length: what a failover waits beyond the lease. */
+const ASKS_PER_LEASE = 12;
 const ANNOUNCE_MS = 2000;
 
 export class Coordinator {
@@ -46,12 +58,16 @@ export class Coordinator {
   #seen: SeenCoordinator[] = [];
   #wanted: Desired;
   #lastTerm = 0;
+  /** When this process first found another one leading. */
+  #stoodBySinceMs: number | null = null;
+  #hasLed = false;
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
     this.#lease = redisLease(parts.redis, parts.context.runId);
     this.desired = redisDesired(parts.redis, parts.context.runId);
-    this.#wanted = parts.initialDesired;
+    const { target } = parts.context.config.workers;
+    this.#wanted = parts.knownWish ?? { revision: 0, target, paused: false, stop: false };
   }
 
   get leadership(): Leadership | null {
@@ -75,6 +91,12 @@ export class Coordinator {
     };
   }
 
+  /** HOST:PORT of the HTTP API of another coordinator that leads; null when this one does or nobody is known to. */
+  get leaderHttpAddress(): string | null {
+    if (this.#leadership !== null || this.#holder === null) return null;
+    return this.#seen.find(({ id }) => id === this.#holder?.leader)?.httpAddress ?? null;
+  }
+
   /** Coordinators that announced themselves lately, this one included. */
   get seen(): readonly SeenCoordinator[] {
     return this.#seen;
@@ -86,8 +108,8 @@ export class Coordinator {
   }
 
   /** Stands by or leads until the run has ended; null when the signal aborted first. */
-  async run(signal: AbortSignal): Promise<RunEnd | null> {
-    const { redis, context, clock } = this.#parts;
+  async run(signal: AbortSignal): Promise<RunEnd | EndElsewhere | null> {
+    const { clock } = this.#parts;
     const stopAnnouncing = this.#announce(signal);
     const unwatch = this.desired.watch((desired) => this.#wish(desired));
     try {
@@ -96,14 +118,7 @@ export class Coordinator {
         const acquired = await this.#acquire(signal);
         if (acquired === null) return null;
         const end = await this.#lead(acquired, termAtLeast, signal);
-        if (end.kind === 'ended') {
-          const state = end.ending === 'finished' ? 'finished' : 'stopped';
-          await redisRunRegistry(redis)
-            .setRunState(context.runId, state)
-            .catch(() => undefined);
-          return end;
-        }
-        if (end.kind === 'failed') return end;
+        if (end.kind !== 'stepped-down') return end;
         if (signal.aborted) return null;
         // A number is never led under twice: Redis may have forgotten it.
         termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#lastTerm + 1);
@@ -130,21 +145,46 @@ export class Coordinator {
         const result = await this.#lease.acquire(context.coordinatorId, this.#at(), leaseMs);
         if (result.kind === 'acquired') return result;
         this.#holder = result.holder;
+        this.#stoodBySinceMs ??= clock.monotonicMs();
       } catch (error) {
         if (!CriaError.is(error) || error.action !== 'retry') throw error;
         log.warn({ error: error.message }, 'Redis does not answer; tried again');
       }
-      await sleep(clock, Math.max(RETRY_MS, leaseMs / 6), signal).catch(() => undefined);
+      await sleep(clock, leaseMs / ASKS_PER_LEASE, signal).catch(() => undefined);
     }
     return null;
+  }
+
+  /** A lease that outlived its own length was renewed: somebody else led, so this is a failover. */
+  #beginsLife(): boolean {
+    const { context, clock, restarted } = this.#parts;
+    if (restarted || this.#hasLed) return false;
+    if (this.#stoodBySinceMs === null) return true;
+    const { leaseMs } = context.config.timeouts;
+    return clock.monotonicMs() - this.#stoodBySinceMs <= leaseMs * (1 + 2 / ASKS_PER_LEASE);
+  }
+
+  /** A new life wants what its configuration says; a failover goes on with what was wanted. */
+  async #wishOfNewLife(): Promise<Desired> {
+    const held = await this.desired.read();
+    const revision = Math.max(this.#wanted.revision, held?.revision ?? 0) + 1;
+    return { revision, target: this.#parts.context.config.workers.target, paused: false, stop: false };
+  }
+
+  /** Whether the run ended while this process stood by: the lease is then free because nobody needs it. */
+  async #hasEndedElsewhere(): Promise<boolean> {
+    if (this.#stoodBySinceMs === null || this.#hasLed) return false;
+    const records = await redisRunRegistry(this.#parts.redis).listRuns();
+    const ours = records.find(({ id }) => id === this.#parts.context.runId);
+    return ours !== undefined && ours.state !== 'running';
   }
 
   async #lead(
     acquired: Extract<AcquireResult, { kind: 'acquired' }>,
     termAtLeast: number,
     signal: AbortSignal,
-  ): Promise<LeadershipEnd> {
-    const { context, clock, log, redis, runName } = this.#parts;
+  ): Promise<LeadershipEnd | EndElsewhere> {
+    const { context, clock, log, redis, run } = this.#parts;
     const { leaseMs, skewMs } = context.config.timeouts;
     let lost: string | null = null;
     const keeper = new LeaseKeeper(acquired, {
@@ -163,23 +203,33 @@ export class Coordinator {
     const onAbort = (): void => this.#leadership?.stepDown('this coordinator leaves', 0);
     signal.addEventListener('abort', onAbort);
     try {
+      if (await this.#hasEndedElsewhere()) return { kind: 'ended-elsewhere' };
+      const begins = this.#beginsLife();
+      if (begins) this.#wanted = await this.#wishOfNewLife();
       const tail = redisLedgerTail(redis, context.runId);
       const desired = this.desired;
       this.#leadership = await takeOver({
-        ...{ context, runName, redis, lease: keeper, tail, desired, termAtLeast },
+        ...{ context, run, redis, lease: keeper, tail, desired, termAtLeast },
         wanted: this.#wanted,
       });
       if (lost !== null || signal.aborted) this.#leadership.stepDown(lost ?? 'this coordinator leaves', 0);
       const { number } = this.#leadership.state.term;
       this.#lastTerm = number;
+      this.#hasLed = true;
       log.info({ term: number }, 'leads');
+      this.#parts.onLeads(begins);
       const text = `${context.coordinatorId} leads (term ${number})`;
       context.recorder.event('leader-elected', this.#leadership.state.head, text);
-      return await this.#leadership.run();
+      const end = await this.#leadership.run();
+      if (end.kind !== 'stepped-down') await this.#end(end);
+      return end;
     } catch (error) {
       const failure = CriaError.from(error);
-      if (failure.action !== 'retry' && failure.action !== 'resync')
-        return { kind: 'failed', error: failure };
+      if (failure.action !== 'retry' && failure.action !== 'resync') {
+        const end = { kind: 'failed', error: failure } as const;
+        await this.#end(end);
+        return end;
+      }
       log.warn({ error: failure.message }, 'could not take over; tried again');
       return { kind: 'stepped-down', why: failure.message, termAtLeast: 0 };
     } finally {
@@ -188,6 +238,17 @@ export class Coordinator {
       await keeper.release().catch(() => undefined);
       keeper.stop();
     }
+  }
+
+  /** Told before the lease is free again: whoever gets it then must find a run that has ended. */
+  async #end(end: RunEnd): Promise<void> {
+    const { redis, context } = this.#parts;
+    this.#parts.onEnded(end);
+    if (end.kind !== 'ended') return;
+    const state = end.ending === 'finished' ? 'finished' : 'stopped';
+    await redisRunRegistry(redis)
+      .setRunState(context.runId, state)
+      .catch(() => undefined);
   }
 
   #at(): { address: string; coordinators: string[] } {

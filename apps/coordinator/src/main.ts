@@ -11,7 +11,6 @@ import {
 import { CoordinatorProcess, type Serving } from './coordinator-process.js';
 import type { CoordinatorOptions, RunOutcome } from './options.js';
 import { prepareRun } from './prepare-run.js';
-import { readRunFile } from './run-file.js';
 
 /**
  * Runs one coordinator until the run ends or the signal aborts. The outcome also stands in run.json.
@@ -40,10 +39,10 @@ async function serve(serving: Serving): Promise<RunOutcome | null> {
   stack.defer('redis', () => redis.close());
   const run = await prepareRun(options, redis);
   stack.defer('data', () => run.dataset.close());
-  const coordinatorProcess = new CoordinatorProcess(serving, redis, run, readRunFile(options.outDir));
+  const coordinatorProcess = new CoordinatorProcess(serving, redis, run);
   await coordinatorProcess.start();
   const end = await coordinatorProcess.coordinator.run(signal);
-  const outcome = end === null ? null : await coordinatorProcess.ended(end);
+  const outcome = end === null ? null : coordinatorProcess.outcomeOf(end);
   if (end !== null && options.stay && !signal.aborted) {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }

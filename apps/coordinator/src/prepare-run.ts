@@ -13,8 +13,8 @@ import { redisRunRegistry, type RedisConnection, type RunRecord } from '@cria/qu
 import { CriaError, randomId, runId, type RunId } from '@cria/runtime';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CoordinatorOptions } from './options.js';
-import { readRunFile } from './run-file.js';
+import type { CoordinatorOptions, RunFile } from './options.js';
+import { claimRunFile, readRunFile } from './cluster/run-file.js';
 
 export interface PreparedRun {
   readonly runId: RunId;
@@ -26,6 +26,8 @@ export interface PreparedRun {
   /** The token for the POST routes; kept over resumes. */
   readonly token: string;
   readonly record: RunRecord;
+  /** run.json as this process found it: of an earlier life, or of coordinators that run already. */
+  readonly before: RunFile | null;
 }
 
 /** Part size of the flat state in values (libs/kernels PART_SIZE; a test compares them). */
@@ -50,10 +52,12 @@ export async function prepareRun(options: CoordinatorOptions, redis: RedisConnec
   await checkStoredGenesis(store, outDir, genesis);
   const record = await claim(options, redis, { genesis, storeOwner: await store.owner() });
   await store.claim(record.id);
-  const token = readRunFile(outDir)?.token ?? randomId(16);
+  const before = readRunFile(outDir);
+  const token = claimRunFile(outDir, emptyRunFile(options, record));
   return {
     runId: record.id,
     name: record.name,
+    before: before?.runId === record.id ? before : null,
     genesis,
     dataset,
     layout: parameterLayout(config.model),
@@ -61,6 +65,16 @@ export async function prepareRun(options: CoordinatorOptions, redis: RedisConnec
     token,
     record,
   };
+}
+
+/** run.json before anybody leads: it holds the token, and no coordinators yet. */
+function emptyRunFile(
+  { config, redisUrl }: CoordinatorOptions,
+  { name, id, genesis }: RunRecord,
+): Omit<RunFile, 'token'> {
+  const desired = { revision: 0, target: config.workers.target, paused: false, stop: false };
+  const ended = { outcome: null, failure: null };
+  return { run: name, runId: id, genesis, redisUrl, phase: 'running', desired, coordinators: [], ...ended };
 }
 
 /** What lies in the directory must be of this genesis: the store is what is believed, whatever Redis remembers. */

@@ -16,6 +16,8 @@ export interface StatusSource {
   wish(change: DesiredChange): Promise<void>;
   readonly startedWallMs: number;
   leadership(): Leadership | null;
+  /** What the leader answers, while another process leads; null when nobody does. */
+  leaderStatus(): RunStatus | null;
   /** How the run ended, once it has. */
   ended(): { readonly ending: 'finished' | 'stopped' | 'failed'; readonly reason: string } | null;
   leader(): { readonly id: string; readonly term: number };
@@ -30,7 +32,13 @@ export class StatusView implements RunView {
     this.#source = source;
   }
 
+  /** The leader's view, whoever is asked. */
   status(): RunStatus {
+    const isStandby = this.#source.leadership() === null && this.#source.ended() === null;
+    return (isStandby ? this.#source.leaderStatus() : null) ?? this.#ownStatus();
+  }
+
+  #ownStatus(): RunStatus {
     const { context, runName, startedWallMs } = this.#source;
     const leadership = this.#source.leadership();
     const leader = this.#source.leader();
@@ -118,7 +126,7 @@ export class StatusView implements RunView {
     const ended = this.#source.ended();
     if (ended !== null) return { phase: ended.ending, reason: ended.reason };
     const state = this.#source.leadership()?.state ?? null;
-    if (state === null) return { phase: 'starting', reason: 'no leadership here yet' };
+    if (state === null) return { phase: 'starting', reason: 'nobody leads yet' };
     const reason = state.waitingFor === '' ? '' : `waits for ${state.waitingFor}`;
     // The wish takes effect between two steps.
     const isPaused = state.desired.paused && !state.committing && !stepHasBegun(state);

@@ -115,6 +115,7 @@ class Session {
   readonly #watch: RunWatch;
   readonly #reporter: ConsoleReporter;
   readonly #supervisor: Supervisor;
+  /** HOST:PORT of the dashboard that was named last. */
   #saidAddress: string | null = null;
   /** Of the newest wish that we have followed. */
   #revision = 0;
@@ -192,13 +193,13 @@ class Session {
     if (file !== null) this.#showAddress(file);
   }
 
-  #showAddress(file: RunFile): void {
-    const [first] = file.coordinators;
-    if (first === undefined) return;
-    const address = `${baseOf(first.httpAddress)}/#token=${file.token}`;
-    if (address === this.#saidAddress) return;
-    this.#saidAddress = address;
-    this.#reporter.line(`dashboard: ${address}`);
+  /** Every coordinator shows the same: another address is named only when nobody serves the last one any more. */
+  #showAddress({ coordinators, token }: RunFile): void {
+    const addresses = coordinators.map(({ httpAddress }) => httpAddress);
+    const [first] = addresses;
+    if (first === undefined || addresses.some((address) => address === this.#saidAddress)) return;
+    this.#saidAddress = first;
+    this.#reporter.line(`dashboard: ${baseOf(first)}/#token=${token}`);
   }
 
   /** Keeps the ports of the coordinators and the number of workers as the run has them now. */

@@ -29,6 +29,8 @@ export interface LeadershipParts {
   readonly seats: SeatsOffer;
   readonly shards: ShardsBoard;
   readonly file: LedgerFile;
+  /** Whether the lease may be relied on at this very moment. */
+  isHeld(): boolean;
 }
 
 const TICK_MS = 100;
@@ -255,6 +257,8 @@ export class Leadership implements ControlSink {
   }
 
   #decide(event: LeaderEvent): void {
+    // A process that was stopped finds all its timers due: nothing of what they say may be acted upon.
+    if (!this.#parts.isHeld()) return this.stepDown('the lease was not renewed in time', 0);
     const effects = decideLeader(this.nowMs(), this.state, event);
     for (const effect of effects) carryOut(this, effect);
   }

@@ -8,6 +8,7 @@ import {
   type LeaseKeeper,
   type LedgerTail,
   type RedisConnection,
+  type RunRecord,
 } from '@cria/queue';
 import { CriaError } from '@cria/runtime';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ import { workerId } from '@cria/runtime';
 
 export interface TakeOverOptions {
   readonly context: RunContext;
-  readonly runName: string;
+  readonly run: RunRecord;
   readonly redis: RedisConnection;
   readonly lease: LeaseKeeper;
   readonly tail: LedgerTail;
@@ -67,6 +68,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
     log: context.log,
     recovered: recovered.mayHaveLost,
   });
+  await redisRunRegistry(redis).refillRun({ ...options.run, state: 'running' }, ledger.length);
   await redisRunRegistry(redis).setRunState(context.runId, 'running');
   await context.recorder.beginSegment(ledger.length);
   const holds = await desired.offer(wanted);
@@ -83,7 +85,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
   const seats = redisSeatsOffer({
     connection: redis,
     runId: context.runId,
-    runName: options.runName,
+    runName: options.run.name,
     term,
     at: { address: context.controlAddress, coordinators: context.coordinators() },
     seatMs: context.config.timeouts.seatMs,
@@ -91,7 +93,8 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
   const shards = redisShardsBoard(redis, context.runId, term);
   if (holds.paused) await shards.pause();
   await shards.publishShards(shardsBudget(context, ledger.length));
-  return new Leadership({ context, state, term, ledger, seats, shards, file });
+  const isHeld = (): boolean => lease.isHeld();
+  return new Leadership({ context, state, term, ledger, seats, shards, file, isHeld });
 }
 
 async function raiseTerm(

@@ -24,7 +24,7 @@ export interface ControlLinkOptions {
 const CHANNEL = { 'grpc.max_receive_message_length': 64 << 20, 'grpc.enable_retries': 0 };
 const DESCRIBE_MS = 2000;
 const RETRY_MS = 150;
-const RETRY_MAX_MS = 1000;
+const RETRY_MAX_MS = 500;
 
 /** Asks one coordinator what it is. Throws PEER_UNREACHABLE. */
 export function describe(address: string, runId: string, clock: Clock): Promise<DescribeReply> {
