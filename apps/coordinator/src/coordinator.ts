@@ -17,7 +17,7 @@ import type {
   RunRecord,
   SeenCoordinator,
 } from '@cria/queue';
-import { CriaError, sleep, type Clock, type Log } from '@cria/runtime';
+import { CriaError, pauseAt, sleep, type Clock, type Log } from '@cria/runtime';
 import { hostname } from 'node:os';
 import type { Leadership, LeadershipEnd } from './lead/leadership.js';
 import { takeOver } from './lead/take-over.js';
@@ -203,6 +203,7 @@ export class Coordinator {
     const onAbort = (): void => this.#leadership?.stepDown('this coordinator leaves', 0);
     signal.addEventListener('abort', onAbort);
     try {
+      pauseAt('lease-taken', acquired.term.number);
       if (await this.#hasEndedElsewhere()) return { kind: 'ended-elsewhere' };
       const begins = this.#beginsLife();
       if (begins) this.#wanted = await this.#wishOfNewLife();

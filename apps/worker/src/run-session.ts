@@ -19,18 +19,16 @@ import {
   type Welcome,
 } from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
-import { CriaError, type Clock, type Log } from '@cria/runtime';
+import { CriaError, hasFaultPoints, pauseAt, threadEntry, type Clock, type Log } from '@cria/runtime';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
 import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
-import { isPaused, pausePoint } from './pause-point.js';
 import { composeHello } from './rpc/compose-hello.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
-import { CatchUp } from './train/catch-up.js';
 import { EngineClient } from './train/engine-client.js';
 import { describeDevice, engineOptions } from './train/engine-options.js';
 import { evaluateSequences } from './train/evaluate.js';
-import { loadState } from './train/load-state.js';
+import { StateSource } from './train/state-source.js';
 import { tokensOf } from './train/tokens.js';
 import type { WorkerOptions } from './options.js';
 
@@ -65,6 +63,7 @@ export class RunSession {
   readonly #shared: SharedTrainingState;
   readonly #engine: EngineClient;
   readonly #exchange: ExchangeThread;
+  readonly #source: StateSource;
   readonly #link: ControlLink;
   readonly #abort = new AbortController();
   readonly #ended: Promise<SessionEnd>;
@@ -72,8 +71,6 @@ export class RunSession {
   #resolveEnded!: (end: SessionEnd) => void;
   #rejectEnded!: (error: unknown) => void;
   #deciding = false;
-  #catchUp: CatchUp | null = null;
-  #copying: Promise<void> = Promise.resolve();
   #address = '';
   #seatUsed = false;
   #beats = 0;
@@ -94,6 +91,12 @@ export class RunSession {
     const onFailure = (error: Error): void => this.#rejectEnded(error);
     this.#engine = new EngineClient(onFailure);
     this.#exchange = new ExchangeThread({ onEvent: (event) => this.#onExchange(event), onFailure });
+    this.#source = new StateSource({
+      ...{ engine: this.#engine, exchange: this.#exchange, state: this.#shared, clock, log },
+      genesis: facts.genesis,
+      signal: this.#abort.signal,
+      post: (event) => this.#post(event),
+    });
     const { suspectMs, orphanMs } = facts.config.timeouts;
     this.#link = new ControlLink({
       ...{ runId: facts.runId, coordinators: seat.addresses, silenceMs: suspectMs, orphanMs, clock, log },
@@ -103,6 +106,9 @@ export class RunSession {
         this.#post({ kind: 'disconnected' });
       },
       onMessage: (message) => this.#onMessage(message),
+      onWritten: (message) => {
+        if (message.$case === 'prepare') pauseAt('prepared', message.value.step);
+      },
     });
   }
 
@@ -119,7 +125,7 @@ export class RunSession {
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#abort.abort();
-      this.#catchUp?.stop();
+      this.#source.stop();
       await Promise.allSettled([this.#exchange.stop(), this.#engine.close()]);
     }
   }
@@ -145,7 +151,9 @@ export class RunSession {
       );
     }
     log.info({ engine: opened.description }, 'engine ready');
-    this.#address = await this.#exchange.start({ listen: { host: options.listenHost, port: 0 } });
+    const tap = { url: threadEntry(import.meta.url, './faults/frame-tap').href, data: null };
+    const faults = hasFaultPoints ? { tap } : {};
+    this.#address = await this.#exchange.start({ listen: { host: options.listenHost, port: 0 }, ...faults });
     const timings = { ...DEFAULT_TIMINGS, stallMs: config.timeouts.suspectMs };
     await this.#exchange.configure({
       runId: facts.runId,
@@ -172,7 +180,6 @@ export class RunSession {
   }
 
   #onMessage(message: LeaderMessage): void {
-    if (isPaused()) return;
     if (message.$case === 'welcome') this.#onWelcome(message.value);
     const entry = message.$case === 'commit' ? entryFacts(parseLine(message.value.entry, 'Commit')) : null;
     this.#post({ kind: 'message', message, entry });
@@ -195,11 +202,11 @@ export class RunSession {
       case 'send':
         return this.#link.send(effect.message);
       case 'make-state':
-        return this.#inTurn(() => this.#replaceState(() => this.#makeState()));
+        return this.#inTurn(() => this.#source.make());
       case 'load-state':
-        return this.#inTurn(() => this.#replaceState(() => this.#loadState(effect.welcome)));
+        return this.#inTurn(() => this.#source.load(effect.welcome));
       case 'copy-state':
-        return this.#inTurn(() => this.#replaceState(() => this.#copyState(effect.welcome)));
+        return this.#inTurn(() => this.#source.copy(effect.welcome));
       case 'compute':
         return this.#compute(effect);
       case 'drop-accumulator':
@@ -214,7 +221,7 @@ export class RunSession {
       case 'apply':
         return this.#inTurn(() => this.#apply(effect.commit));
       case 'copy-commit':
-        return this.#catchUp?.commit(parseLine(effect.commit.entry, 'Commit'));
+        return this.#source.commit(parseLine(effect.commit.entry, 'Commit'));
       case 'keep-stripes':
         return this.#keepStripes(effect);
       case 'leave-run':
@@ -234,53 +241,6 @@ export class RunSession {
     this.#streams = this.#streams.then(act).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) this.#rejectEnded(error);
     });
-  }
-
-  async #makeState(): Promise<void> {
-    const { stateDigest } = await this.#engine.makeState();
-    this.#post({ kind: 'state-ready', position: 0, mathHash: this.#options.facts.genesis, stateDigest });
-  }
-
-  async #loadState(welcome: Welcome): Promise<void> {
-    const parts = {
-      exchange: this.#exchange,
-      engine: this.#engine,
-      numParts: this.#shared.partVersion.length,
-    };
-    try {
-      const stateDigest = await loadState(welcome, { ...parts, signal: this.#abort.signal });
-      this.#post({ kind: 'state-ready', position: welcome.step, mathHash: welcome.mathHash, stateDigest });
-    } catch (error) {
-      this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
-    }
-  }
-
-  /** A copy under way has to have ended before anything else writes into the state; what is there counts for nothing. */
-  async #replaceState(act: () => Promise<void>): Promise<void> {
-    this.#catchUp?.stop();
-    // From here on its last words are nobody's.
-    this.#catchUp = null;
-    await this.#copying;
-    clearPosition(this.#shared);
-    await act();
-  }
-
-  /** Begins the copy; it goes on beside whatever else is to be done. */
-  async #copyState(welcome: Welcome): Promise<void> {
-    const { clock, log } = this.#options;
-    if (welcome.term === undefined) return;
-    const parts = { exchange: this.#exchange, engine: this.#engine, state: this.#shared, clock, log };
-    const catchUp = new CatchUp({ welcome, term: welcome.term, ...parts });
-    this.#catchUp = catchUp;
-    this.#copying = catchUp.run().then(
-      (caughtUp) => {
-        if (this.#catchUp === catchUp) this.#post({ kind: 'state-ready', ...caughtUp });
-      },
-      (error: unknown) => {
-        const isOurs = this.#catchUp === catchUp && !catchUp.stopped;
-        if (isOurs) this.#post({ kind: 'state-failed', why: CriaError.from(error).message });
-      },
-    );
   }
 
   #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
@@ -304,8 +264,11 @@ export class RunSession {
   ): Promise<void> {
     const { config } = this.#options.facts;
     const sequences = config.budget.globalBatch / config.slots;
-    await pausePoint('computing', at.step);
-    const computed = await this.#engine.slot({ tokens: tokensOf(work.tokens), sequences, clear: at.first });
+    pauseAt('computing', at.step);
+    const { step } = at;
+    const tokensOfSlot = tokensOf(work.tokens);
+    const order = { tokens: tokensOfSlot, sequences, clear: at.first, step, slot: work.slot };
+    const computed = await this.#engine.slot(order);
     // Dropped meanwhile: it must not be counted into what the accumulator holds next.
     if (at.generation !== this.#state.generation) return;
     const { digests, flagged, lossBits, computeMs } = computed;
@@ -329,8 +292,10 @@ export class RunSession {
     const { term, attempt, step, sets, from } = exchange;
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
-    const begun = this.#streams.then(() => (isListener ? undefined : pausePoint('exchanging', step)));
-    const outcome = begun.then(() => this.#exchange.begin(order));
+    const outcome = this.#streams.then(() => {
+      if (!isListener) pauseAt('exchanging', step);
+      return this.#exchange.begin(order);
+    });
     void outcome.then(
       async (outcome) => {
         if (outcome.kind !== 'prepared')
@@ -348,7 +313,6 @@ export class RunSession {
         };
         const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
         this.#post({ kind: 'reduced', term, attempt, gradient, stats });
-        await pausePoint('prepared', step);
       },
       (error: unknown) => {
         this.#options.log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
@@ -361,7 +325,7 @@ export class RunSession {
   async #copied(step: number): Promise<void> {
     if (this.#state.phase !== 'copying') return;
     const held = await this.#exchange.holdReduced(step);
-    if (held !== null) this.#catchUp?.holdGradient(step, held);
+    if (held !== null) this.#source.holdGradient(step, held);
   }
 
   /** A member's complaints were told as they arose; a listener's is told here. */
@@ -396,7 +360,7 @@ export class RunSession {
     const held = await this.#exchange.holdReduced(step);
     if (held === null)
       throw new CriaError('STATE_DAMAGED', `the reduced gradient of step ${step} is not here`);
-    await pausePoint('applying', step);
+    pauseAt('applying', step);
     await this.#exchange.secureStripe();
     const parts = [...held.parts.keys()];
     const { stateDigest } = await this.#engine.update({

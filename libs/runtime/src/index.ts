@@ -16,3 +16,4 @@ export type { Log, LogLevel } from './log.js';
 export { systemClock, randomId } from './node/system.js';
 export { EXIT, exitCodeOf, describeError, signalsToAbort, exitOnUnhandled } from './node/main.js';
 export { threadEntry } from './node/thread-entry.js';
+export { faultAt, hasFaultPoints, pauseAt, standingFault } from './node/fault-points.js';

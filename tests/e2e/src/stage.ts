@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { lastObject, runCria, startCria, type CriaEnd, type CriaProcess } from './cria.js';
+import { FaultPoints, type PausePoint } from './fault-points.js';
 import { kill, killAllIn, processesIn } from './processes.js';
+import { statusOf, type Status } from './run-api.js';
 import { RunDirectory } from './run-directory.js';
 import { until } from './until.js';
 
@@ -39,12 +41,14 @@ const LOG_LINES = 25;
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), 'cria-e2e-'));
   readonly run = new RunDirectory(join(this.folder, 'run'));
+  readonly points = new FaultPoints(join(this.folder, 'points'));
   readonly #lives: Life[] = [];
 
   /** `cria up --out run --threads 1 --json` and more flags. */
   up(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Life {
     const args = ['up', '--out', this.run.path, '--threads', '1', '--json', ...flags];
-    const started = startCria(args, { cwd: this.folder, env });
+    const points = { CRIA_FAULT_POINTS: this.points.folder };
+    const started = startCria(args, { cwd: this.folder, env: { ...points, ...env } });
     const life: Life = {
       ...started,
       signal: (signal) => kill(started.pid, signal),
@@ -89,6 +93,27 @@ export class Stage {
   async checkpointed(step: number): Promise<void> {
     const isThere = async (): Promise<boolean> => (await this.run.checkpoints()).includes(step);
     await this.until(`there is a checkpoint of step ${step}`, isThere);
+  }
+
+  /** Arms a point and waits until a process stands there; its id. */
+  async stoppedAt(point: PausePoint, step?: number): Promise<number> {
+    this.points.arm(point, step);
+    return this.until(`a process stands at ${point}`, () => this.points.takenBy(point));
+  }
+
+  /** What the run's leader says of it; null while nobody answers. */
+  status(): Promise<Status | null> {
+    return statusOf(this.run.path);
+  }
+
+  /** Waits until so many members share a step that is yet to come. */
+  async whole(workers: number): Promise<void> {
+    const from = this.run.steps();
+    await this.until(`${workers} workers share a step again`, async () => {
+      const status = await this.status();
+      const members = status?.members.filter(({ role }) => role === 'member').length ?? 0;
+      return members === workers && this.run.steps() > from;
+    });
   }
 
   /** Process id of a child of `cria up`. */

@@ -11,7 +11,7 @@ import {
 import { readLedger, type LedgerEntry } from '@cria/ledger';
 import type { ParameterLayout } from '@cria/model/config';
 import type { Term } from '@cria/queue';
-import { CriaError, type Clock, type Log } from '@cria/runtime';
+import { CriaError, pauseAt, type Clock, type Log } from '@cria/runtime';
 import type { CheckpointView } from '../http/run-view.js';
 import type { StatePuller, StripeSource } from './state-puller.js';
 
@@ -120,6 +120,7 @@ export class CheckpointKeeper {
       { step, sources, term, signal, length: layout.paddedSize },
       async ({ kind, from, values }) => {
         await writer.writePart(kind, from, values);
+        pauseAt('checkpointing', step);
       },
     );
   }

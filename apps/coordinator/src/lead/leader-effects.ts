@@ -3,7 +3,7 @@ import { formatLine } from '@cria/ledger';
 import { learningRate } from '@cria/model/config';
 import type { Stripe } from '@cria/protocol';
 import { ReportPart } from '@cria/collective';
-import { CriaError, sleep, type WorkerId } from '@cria/runtime';
+import { CriaError, pauseAt, sleep, type WorkerId } from '@cria/runtime';
 import type { AppendOutcome, LeaderEffect, StripeOrder } from '../decide/leader-events.js';
 import type { PreparedGradient } from '../decide/leader-state.js';
 import { mustRepeat, type StepReport } from '../ledger/ledger-keeper.js';
@@ -140,7 +140,10 @@ function protoStripes(stripes: StripeOrder): Stripe[] {
 
 function append(leadership: Leadership, effect: EffectOf<'append'>): void {
   void compose(leadership, effect).then(
-    (outcome) => leadership.post({ kind: 'appended', step: effect.step, outcome }),
+    (outcome) => {
+      pauseAt('appended', effect.step);
+      leadership.post({ kind: 'appended', step: effect.step, outcome });
+    },
     (error: unknown) => leadership.fail(error),
   );
 }

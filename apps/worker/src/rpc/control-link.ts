@@ -18,6 +18,8 @@ export interface ControlLinkOptions {
   readonly log: Log;
   onConnected(): void;
   onMessage(message: LeaderMessage): void;
+  /** The message has left this process. */
+  onWritten(message: WorkerMessage): void;
   onDisconnected(why: string): void;
 }
 
@@ -76,7 +78,9 @@ export class ControlLink {
 
   /** Sends, or drops the message when there is no stream: a Hello will tell the leader what it missed. */
   send(message: WorkerMessage): void {
-    this.#call?.write({ message });
+    this.#call?.write({ message }, (error?: Error | null) => {
+      if (!error) this.#options.onWritten(message);
+    });
   }
 
   learn(coordinators: readonly string[]): void {

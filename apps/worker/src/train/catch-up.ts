@@ -3,7 +3,7 @@
 import { setPosition, type ExchangeThread, type SharedTrainingState } from '@cria/collective';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Endpoint, Term, Welcome } from '@cria/protocol';
-import { assert, CriaError, present, sleep, type Clock, type Log } from '@cria/runtime';
+import { assert, CriaError, pauseAt, present, sleep, type Clock, type Log } from '@cria/runtime';
 import type { EngineClient } from './engine-client.js';
 
 export interface CaughtUp {
@@ -97,6 +97,7 @@ export class CatchUp {
     const order = { term, step: this.#head, donors, parts };
     for (const { part, position } of await exchange.pullState(order, this.#abort.signal)) {
       this.#positions[part] = position;
+      pauseAt('joining', position);
       this.#head = Math.max(this.#head, position);
     }
   }

@@ -15,6 +15,15 @@ export interface TrainingSettings {
   readonly state: SharedTrainingState;
 }
 
+export interface SlotOrder {
+  readonly step: number;
+  readonly slot: number;
+  readonly tokens: Uint16Array;
+  readonly sequences: number;
+  /** The first slot of the accumulator. */
+  readonly clear: boolean;
+}
+
 export interface SlotComputed {
   /** L of the rounded slot gradient, per part. */
   readonly digests: BigUint64Array;
@@ -41,7 +50,7 @@ export interface EngineCalls {
   makeState: { argument: null; answer: { stateDigest: string } };
   /** The shared weights were changed from outside (loaded or copied). */
   adoptState: { argument: null; answer: { stateDigest: string } };
-  slot: { argument: { tokens: Uint16Array; sequences: number; clear: boolean }; answer: SlotComputed };
+  slot: { argument: SlotOrder; answer: SlotComputed };
   stateDigest: { argument: null; answer: string };
   update: { argument: UpdateOrder; answer: { stateDigest: string } };
   /** A shadow's copy: only the parts named, the engine's weights stay as they are. */

@@ -15,8 +15,9 @@ import {
   type Engine,
   type ParameterLayout,
 } from '@cria/model';
-import { assert, present, systemClock } from '@cria/runtime';
-import type { SlotComputed, TrainingSettings, UpdateOrder } from './engine-messages.js';
+import { assert, pauseAt, present, systemClock } from '@cria/runtime';
+import { damageGradient, damageMemory } from '../faults/damage.js';
+import type { SlotComputed, SlotOrder, TrainingSettings, UpdateOrder } from './engine-messages.js';
 
 export class Trainer {
   readonly #settings: TrainingSettings;
@@ -50,15 +51,8 @@ export class Trainer {
   }
 
   /** Forward and backward of one slot; its rounded gradient is added to the accumulator. */
-  async slot({
-    tokens,
-    sequences,
-    clear,
-  }: {
-    tokens: Uint16Array;
-    sequences: number;
-    clear: boolean;
-  }): Promise<SlotComputed> {
+  async slot(order: SlotOrder): Promise<SlotComputed> {
+    const { tokens, sequences, clear, step } = order;
     const { state, gridBits } = this.#settings;
     const beganMs = systemClock.monotonicMs();
     if (clear) clearAccumulator(state.accumulator, 0, this.#layout.paddedSize);
@@ -66,6 +60,7 @@ export class Trainer {
     let flagged = false;
     const { lossBits } = await this.#engine.runSlot(tokens, sequences, {
       bucket: (offset, gradient) => {
+        damageGradient(gradient, order);
         const isFlagged = this.#kernels.accumulateGradient(
           state.accumulator,
           offset,
@@ -74,8 +69,10 @@ export class Trainer {
           digests,
         );
         flagged ||= isFlagged;
+        pauseAt('mid-slot', step);
       },
     });
+    damageMemory(state, step);
     const computeMs = Math.round(systemClock.monotonicMs() - beganMs);
     return { digests, flagged: flagged || !isFiniteBits(lossBits), lossBits, computeMs };
   }

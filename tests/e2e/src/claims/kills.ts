@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { PausePoint } from '../fault-points.js';
 import { kill, processesIn } from '../processes.js';
 import { expectUndisturbed, tiny } from '../reference.js';
 import { claim, type Life, type Stage } from '../stage.js';
@@ -9,9 +8,9 @@ import { claim, type Life, type Stage } from '../stage.js';
 const STEP = 5;
 
 export function kills(): void {
-  for (const moment of ['computing', 'exchanging', 'prepared']) {
+  for (const moment of ['computing', 'exchanging', 'prepared'] as const) {
     claim(`a worker, ${moment}, with another one beside it`, async (stage) => {
-      const { up, victim } = await pausedUp(stage, `${moment}@${STEP}`, 2);
+      const { up, victim } = await pausedUp(stage, moment, 2);
       const isLost = (): boolean => stage.run.events('worker-lost').length > 0;
       expect(isLost()).toBe(false);
       kill(victim, 'SIGKILL');
@@ -27,7 +26,7 @@ export function kills(): void {
   claim(
     'the only worker, before it applied a committed step: its successor computes that one again',
     async (stage) => {
-      const { up, victim } = await pausedUp(stage, `applying@${STEP}`, 1);
+      const { up, victim } = await pausedUp(stage, 'applying', 1);
       kill(victim, 'SIGKILL');
       await expectUndisturbed(stage, await up.outcome());
       expect(stage.run.replayed()).toEqual([4, 5]);
@@ -71,17 +70,13 @@ export function kills(): void {
 }
 
 /** A run in which the first worker that reaches `point` stands still there. */
-async function pausedUp(stage: Stage, point: string, workers: number): Promise<{ up: Life; victim: number }> {
-  const file = join(stage.folder, 'paused');
-  const up = stage.up(tiny(workers), { CRIA_PAUSE_AT: point, CRIA_PAUSE_FILE: file });
-  const victim = await stage.until(`a worker stands at ${point}`, () => pidIn(file));
+async function pausedUp(
+  stage: Stage,
+  point: PausePoint,
+  workers: number,
+): Promise<{ up: Life; victim: number }> {
+  stage.points.arm(point, STEP);
+  const up = stage.up(tiny(workers));
+  const victim = await stage.until(`a worker stands at ${point}`, () => stage.points.takenBy(point));
   return { up, victim };
-}
-
-function pidIn(file: string): number | null {
-  try {
-    return Number(readFileSync(file, 'utf8')) || null;
-  } catch {
-    return null;
-  }
 }
