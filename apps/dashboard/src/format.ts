@@ -36,6 +36,12 @@ function scaled(value: number, base: number, units: readonly string[], space: st
   return `${rest.toFixed(digits)}${space}${units[unit]}`.trimEnd();
 }
 
+/** A cell of a chart: missing, not finite, or a number. */
+export function formatCell(value: number | null | undefined, format: (value: number) => string): string {
+  if (value === undefined) return DASH;
+  return value === null ? 'not finite' : format(value);
+}
+
 export function formatLoss(value: number | null | undefined): string {
   if (value === undefined) return DASH;
   return value === null ? 'not finite' : value.toFixed(4);
@@ -85,6 +91,11 @@ export function formatClock(wallMs: number, nowMs: number): string {
   return (recent ? clock : day).format(wallMs);
 }
 
+/** The time of day to the millisecond, as logs have it. */
+export function formatClockMs(wallMs: number): string {
+  return `${clock.format(wallMs)}.${String(Math.floor(wallMs % 1000)).padStart(3, '0')}`;
+}
+
 /** As much of the time as tells neighbouring ticks apart. */
 export function formatTimeTick(wallMs: number, incrementMs: number): string {
   if (incrementMs >= 24 * 3_600_000) return date.format(wallMs);
@@ -102,6 +113,17 @@ export function formatRanges(numbers: readonly number[]): string {
   }
   const texts = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
   return texts.length === 0 ? DASH : texts.join(', ');
+}
+
+/** 12.5 and 'USD' as `12.50 USD`; small sums keep the places that matter. */
+export function formatMoney(amount: number, currency: string): string {
+  const digits = amount !== 0 && Math.abs(amount) < 1 ? 4 : 2;
+  return `${amount.toFixed(digits)} ${currency}`.trimEnd();
+}
+
+/** The first characters of a hash, as many as tell it from its neighbours. */
+export function formatHash(hash: string | undefined): string {
+  return hash === undefined || hash === '' ? DASH : hash.slice(0, 12);
 }
 
 export function formatPercent(share: number): string {

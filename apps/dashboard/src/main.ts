@@ -1,6 +1,13 @@
 import { mount } from 'svelte';
 import 'uplot/dist/uPlot.min.css';
-import './style.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/shell.css';
+import './styles/header.css';
+import './styles/charts.css';
+import './styles/tables.css';
+import './styles/dialogs.css';
+import './styles/pages.css';
 import App from './App.svelte';
 import { adoptTokenFromFragment } from './state/token';
 

@@ -1,5 +1,19 @@
 // Requests to the coordinator that served this page; to nobody else.
-import type { Axis, Checkpoint, MetricName, RunEvent, RunSummary, Series } from './types';
+import type {
+  Alert,
+  AlertPage,
+  Axis,
+  CheckpointPage,
+  FlatConfig,
+  LedgerPage,
+  LogPage,
+  NamedMetric,
+  RunBrief,
+  RunEvent,
+  RunSummary,
+  SamplePage,
+  Series,
+} from './types';
 
 export class ApiError extends Error {
   readonly status: number;
@@ -11,15 +25,17 @@ export class ApiError extends Error {
 }
 
 export interface SeriesRequest {
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly x: Axis;
   readonly window: readonly [number, number] | null;
   readonly points: number;
+  /** Steps the average looks back; 1 = off. */
   readonly smoothSteps: number;
+  readonly smoothing: 'ema' | 'time';
 }
 
-export async function listRuns(): Promise<ReadonlyArray<{ run: string; runId: string }>> {
-  return (await read<{ runs: Array<{ run: string; runId: string }> }>('/api/runs')).runs;
+export async function listRuns(): Promise<readonly RunBrief[]> {
+  return (await read<{ runs: RunBrief[] }>('/api/runs')).runs;
 }
 
 export function fetchSummary(run: string): Promise<RunSummary> {
@@ -30,19 +46,55 @@ export async function fetchEvents(run: string): Promise<readonly RunEvent[]> {
   return (await read<{ events: RunEvent[] }>(`${runPath(run)}/events`)).events;
 }
 
-export async function fetchCheckpoints(run: string): Promise<readonly Checkpoint[]> {
-  return (await read<{ checkpoints: Checkpoint[] }>(`${runPath(run)}/checkpoints`)).checkpoints;
+export async function fetchConfig(run: string): Promise<FlatConfig> {
+  return (await read<{ flat: FlatConfig }>(`${runPath(run)}/config`)).flat;
+}
+
+export async function fetchMetrics(run: string): Promise<readonly NamedMetric[]> {
+  return (await read<{ metrics: NamedMetric[] }>(`${runPath(run)}/metrics`)).metrics;
+}
+
+export function fetchCheckpoints(run: string): Promise<CheckpointPage> {
+  return read(`${runPath(run)}/checkpoints`);
+}
+
+/** @param from first step of the page; null = the newest */
+export function fetchLedger(run: string, from: number | null, count: number): Promise<LedgerPage> {
+  return read(`${runPath(run)}/ledger${queryOf({ from, count })}`);
+}
+
+export interface SampleRequest {
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit: number;
+}
+
+export function fetchSamples(run: string, { from, to, limit }: SampleRequest): Promise<SamplePage> {
+  return read(`${runPath(run)}/samples${queryOf({ from: from ?? null, to: to ?? null, limit })}`);
+}
+
+export interface LogRequest {
+  readonly worker: string | null;
+  readonly level: string | null;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+export function fetchLogs(run: string, request: LogRequest, signal: AbortSignal): Promise<LogPage> {
+  return read(`${runPath(run)}/logs${queryOf({ ...request })}`, signal);
+}
+
+export function fetchAlerts(run: string): Promise<AlertPage> {
+  return read(`${runPath(run)}/alerts`);
 }
 
 export function fetchSeries(run: string, request: SeriesRequest, signal: AbortSignal): Promise<Series> {
-  const { metric, x, window, points, smoothSteps } = request;
-  const query = new URLSearchParams({ metric, x, points: String(points) });
-  if (window !== null) {
-    query.set('from', String(window[0]));
-    query.set('to', String(window[1]));
-  }
-  if (smoothSteps > 1) query.set('smooth', String(smoothSteps));
-  return read(`${runPath(run)}/series?${query}`, signal);
+  const { metric, x, window, points, smoothSteps, smoothing } = request;
+  const [from, to] = window ?? [null, null];
+  const weight = 1 - 1 / smoothSteps;
+  const average = smoothing === 'time' ? { smoothing: `twema:${weight}` } : { smooth: smoothSteps };
+  const query = { metric, x, points, from, to, ...(smoothSteps > 1 ? average : {}) };
+  return read(`${runPath(run)}/series${queryOf(query)}`, signal);
 }
 
 export type Control =
@@ -53,22 +105,48 @@ export type Control =
 /** @throws ApiError with the coordinator's own words */
 export async function sendControl(run: string, control: Control, token: string): Promise<void> {
   const { name, ...body } = control;
-  const response = await fetch(`${runPath(run)}/${name}`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw await problemOf(response);
+  await send('POST', `${runPath(run)}/${name}`, body, token);
+}
+
+export function acknowledgeAlert(run: string, alert: string, token: string): Promise<Alert> {
+  return send('POST', `${runPath(run)}/alerts/${encodeURIComponent(alert)}/acknowledge`, {}, token);
+}
+
+export function describeRun(
+  run: string,
+  description: { readonly tags: readonly string[]; readonly note: string },
+  token: string,
+): Promise<RunSummary> {
+  return send('PATCH', runPath(run), description, token);
 }
 
 export function runPath(run: string): string {
   return `/api/runs/${encodeURIComponent(run)}`;
 }
 
+/** `?a=1&b=2`, without what is null; empty when everything is. */
+function queryOf(fields: Readonly<Record<string, string | number | null>>): string {
+  const given = Object.entries(fields).filter(
+    (field): field is [string, string | number] => field[1] !== null,
+  );
+  if (given.length === 0) return '';
+  return `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}
+
 async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
   const response = await fetch(path, {
     headers: { Accept: 'application/json' },
     ...(signal === undefined ? {} : { signal }),
+  });
+  if (!response.ok) throw await problemOf(response);
+  return (await response.json()) as T;
+}
+
+async function send<T>(method: string, path: string, body: unknown, token: string): Promise<T> {
+  const response = await fetch(path, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
   });
   if (!response.ok) throw await problemOf(response);
   return (await response.json()) as T;

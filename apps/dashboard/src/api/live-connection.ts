@@ -2,7 +2,7 @@
 // where the old one ended; and someone has to say how long the line has been silent.
 import { after, nowMs } from '../browser-clock';
 import { runPath } from './client';
-import type { Hello, RunEvent, RunStatus, StepRow } from './types';
+import type { Alert, Hello, RunEvent, RunStatus, Sample, StepRow } from './types';
 
 const REOPEN_MS = 2_000;
 
@@ -11,6 +11,8 @@ export interface LiveHandlers {
   readonly onStep: (row: StepRow) => void;
   readonly onEvent: (event: RunEvent) => void;
   readonly onStatus: (status: RunStatus) => void;
+  readonly onAlert: (alert: Alert) => void;
+  readonly onSample: (sample: Sample) => void;
   /** null when the line works; otherwise since when it does not. */
   readonly onLine: (lostSinceMs: number | null) => void;
 }
@@ -29,7 +31,7 @@ export class LiveConnection {
   }
 
   open(): void {
-    const resume = this.#lastId === '' ? '' : `?lastEventId=${this.#lastId}`;
+    const resume = this.#lastId === '' ? '' : `?lastEventId=${encodeURIComponent(this.#lastId)}`;
     const source = new EventSource(`${runPath(this.#run)}/events${resume}`);
     this.#source = source;
     const on = <T>(type: string, handle: (data: T) => void): void =>
@@ -44,6 +46,8 @@ export class LiveConnection {
     on('step', this.#handlers.onStep);
     on('event', this.#handlers.onEvent);
     on('status', this.#handlers.onStatus);
+    on('alert', this.#handlers.onAlert);
+    on('sample', this.#handlers.onSample);
     source.addEventListener('error', () => this.#onError());
   }
 

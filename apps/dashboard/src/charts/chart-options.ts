@@ -9,11 +9,14 @@ import { colour, faint } from './palette';
 export interface ChartBehaviour {
   readonly axis: Axis;
   readonly log: boolean;
+  readonly logX: boolean;
   readonly smoothed: boolean;
   /** The band shows what is behind the smoothed line. */
   readonly banded: boolean;
   /** Fixed while zoomed; null follows the data. */
   readonly window: () => readonly [number, number] | null;
+  /** What the y axis is held to; null follows the data. */
+  readonly clip: () => readonly [number, number] | null;
   readonly onZoom: (from: number, to: number) => void;
   readonly onReset: () => void;
   /** Index into the columns under the cursor, or null. */
@@ -30,17 +33,24 @@ export function chartOptions(
   behaviour: ChartBehaviour,
   size: { width: number; height: number },
 ): uPlot.Options {
-  const { axis, log, window } = behaviour;
+  const { axis, log, logX, window, clip } = behaviour;
   return {
     ...size,
     padding: [10, 14, 0, 0],
     ms: 1,
     legend: { show: false },
     scales: {
-      x: { time: axis === 'time', range: (_chart, min, max) => [...(window() ?? widen(min, max))] },
-      y: log ? { distr: 3, range: logRange } : {},
+      x: {
+        time: axis === 'time',
+        range: (_chart, min, max) => xRange(window() ?? [min, max], logX),
+        ...(logX ? { distr: 3 as const } : {}),
+      },
+      y: {
+        range: (_chart, min, max) => yRange(clip() ?? [min, max], log),
+        ...(log ? { distr: 3 as const } : {}),
+      },
     },
-    axes: [xAxis(axis), yAxis(log)],
+    axes: [xAxis(axis, logX), yAxis(log)],
     series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour))],
     bands: [{ series: [2, 1], fill: () => faint('train', 0.2) }],
     cursor: cursorOf(behaviour),
@@ -52,7 +62,10 @@ export function chartOptions(
   };
 }
 
-function cursorOf(behaviour: ChartBehaviour): uPlot.Cursor {
+/** What the gestures of a chart need. */
+export type Gestures = Pick<ChartBehaviour, 'onZoom' | 'onReset' | 'onHover'>;
+
+export function cursorOf(behaviour: Gestures): uPlot.Cursor {
   const movesOnly = (type: string): boolean => type === 'mousemove' || type === 'mouseleave';
   return {
     sync: { key: SYNC_KEY, setSeries: false, filters: { pub: movesOnly, sub: movesOnly } },
@@ -68,7 +81,7 @@ function cursorOf(behaviour: ChartBehaviour): uPlot.Cursor {
   };
 }
 
-function selected(chart: uPlot, behaviour: ChartBehaviour): void {
+export function selected(chart: uPlot, behaviour: Gestures): void {
   const { left, width } = chart.select;
   if (width < MIN_DRAG_PX) return;
   const from = chart.posToVal(left, 'x');
@@ -100,10 +113,15 @@ function lineOf(column: Column, { smoothed, banded }: ChartBehaviour): uPlot.Ser
   }
 }
 
-function xAxis(axis: Axis): uPlot.Axis {
-  const look = { ...axisLook(), size: 30, space: axis === 'time' ? 80 : 60 };
+export function xAxis(axis: Axis, logX: boolean): uPlot.Axis {
+  const look = { ...axisLook(), size: 28, space: axis === 'time' ? 80 : 60 };
   if (axis === 'time') return { ...look, values: timeTicks };
   const format = axis === 'active' ? formatDuration : formatTick;
+  if (logX) {
+    const values: uPlot.Axis.DynamicValues = (_chart, splits) =>
+      splits.map((value) => (value === null ? '' : format(value)));
+    return { ...look, values, splits: logSplits, filter: (_chart, splits) => splits };
+  }
   return { ...look, incrs: INCREMENTS, values: (_chart, splits) => splits.map((value) => format(value)) };
 }
 
@@ -113,7 +131,7 @@ const timeTicks: uPlot.Axis.DynamicValues = (_chart, splits, _axis, _space, incr
 /** No fractions: there is no half step. */
 const INCREMENTS = [...Array(14).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
 
-function yAxis(log: boolean): uPlot.Axis {
+export function yAxis(log: boolean): uPlot.Axis {
   const look = { ...axisLook(), size: 54 };
   const values: uPlot.Axis.DynamicValues = (_chart, splits) =>
     splits.map((value) => (value === null ? '' : formatTick(value)));
@@ -127,15 +145,25 @@ function axisLook(): uPlot.Axis {
   return { font: FONT, stroke: () => colour('muted'), grid: line, ticks: { show: false }, gap: 6 };
 }
 
-/** One step alone would have no width. */
-function widen(min: number, max: number): [number, number] {
-  return min < max ? [min, max] : [min - 1, max + 1];
+/** One step alone would have no width; a logarithm has no zero. */
+export function xRange([min, max]: readonly [number, number], log: boolean): [number, number] {
+  const from = log ? Math.max(min, 0.5) : min;
+  return from < max ? [from, max] : [from - (log ? from / 2 : 1), from + 1];
 }
 
-function logRange(_chart: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
-  if (min === null || max === null || min <= 0) return [1, 10];
-  const margin = (max / min) ** 0.05;
-  return [min / Math.max(margin, 1.005), max * Math.max(margin, 1.005)];
+/** A little more than the values, so that no line runs along the edge. */
+export function yRange(
+  [min, max]: readonly [number | null, number | null],
+  log: boolean,
+): uPlot.Range.MinMax {
+  if (min === null || max === null) return log ? [1, 10] : [0, 1];
+  if (log) {
+    const margin = Math.max((max / min) ** 0.05, 1.005);
+    return min <= 0 ? [1, 10] : [min / margin, max * margin];
+  }
+  const margin = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
+  // Counts and times stand on their zero.
+  return [min >= 0 && min - margin < 0 ? 0 : min - margin, max + margin];
 }
 
 /** Round numbers at about equal distances on the logarithm: a loss rarely spans a whole power of ten. */

@@ -8,6 +8,9 @@ import { colour, faint } from './palette';
 const GAP_PX = 9;
 const REACH_PX = 6;
 const HEAD_PX = 4;
+/** More markers than this stand at the top only: a forest of lines would hide the curve. */
+const MOST_LINES = 30;
+const STUB_PX = 14;
 const COLOURS: Readonly<Record<Tone, string>> = {
   bad: 'bad',
   warn: 'warn',
@@ -38,7 +41,8 @@ export class MarkerLayer {
     context.save();
     context.scale(devicePixelRatio, devicePixelRatio);
     context.setLineDash([]); // uPlot leaves that of its last line
-    for (const marker of this.#markers) drawMarker(chart, marker, input.highlighted);
+    const stubs = this.#markers.length > MOST_LINES;
+    for (const marker of this.#markers) drawMarker(chart, marker, { stubs, highlighted: input.highlighted });
     for (const x of input.notFinite.filter(within)) drawCross(chart, toPixel(x));
     context.restore();
   }
@@ -56,7 +60,12 @@ function plotBox(chart: uPlot): { left: number; top: number; height: number } {
   return { left: left / devicePixelRatio, top: top / devicePixelRatio, height: height / devicePixelRatio };
 }
 
-function drawMarker(chart: uPlot, marker: Marker, highlighted: number | null): void {
+interface Look {
+  readonly stubs: boolean;
+  readonly highlighted: number | null;
+}
+
+function drawMarker(chart: uPlot, marker: Marker, { stubs, highlighted }: Look): void {
   const { left, top, height } = plotBox(chart);
   const context = chart.ctx;
   const x = Math.round(left + chart.valToPos(marker.x, 'x')) + 0.5;
@@ -66,7 +75,7 @@ function drawMarker(chart: uPlot, marker: Marker, highlighted: number | null): v
   context.setLineDash(marker.tone === 'mark' && !lit ? [2, 4] : []);
   context.beginPath();
   context.moveTo(x, top);
-  context.lineTo(x, top + height);
+  context.lineTo(x, top + (stubs && !lit ? STUB_PX : height));
   context.stroke();
   context.setLineDash([]);
   context.fillStyle = colour(COLOURS[marker.tone]);

@@ -1,5 +1,5 @@
 // Where events stand on a chart, and what colour they have. Events close together become one marker that tells all.
-import type { Axis, RunEvent } from '../api/types';
+import type { Alert, Axis, RunEvent } from '../api/types';
 
 export type Tone = 'bad' | 'warn' | 'good' | 'note' | 'mark';
 
@@ -23,6 +23,9 @@ const TONES: Readonly<Record<string, Tone>> = {
   scaled: 'note',
   waiting: 'warn',
   'damage-found': 'bad',
+  'alert-error': 'bad',
+  'alert-warn': 'warn',
+  'alert-info': 'note',
 };
 
 /** The worst decides how a marker of several events looks. */
@@ -42,6 +45,17 @@ export function toneOf(kind: string): Tone {
 /** Kinds that only the list shows: they say that something goes on, not that something happened. */
 export function isDrawn(kind: string): boolean {
   return !['worker-shadow', 'checkpoint-started', 'step-replayed'].includes(kind);
+}
+
+/** Alerts stand among the events; their numbers are negative, so that none is an event's. */
+export function alertEvents(alerts: readonly Alert[]): readonly RunEvent[] {
+  return alerts.map(({ severity, step, text, startedWallMs: wallMs }, index) => ({
+    seq: -1 - index,
+    kind: `alert-${severity}`,
+    step,
+    wallMs,
+    text,
+  }));
 }
 
 export interface EventAxis {

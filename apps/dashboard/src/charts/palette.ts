@@ -3,6 +3,9 @@
 let probe: HTMLElement | null = null;
 let cache = new Map<string, string>();
 
+/** How many colours runs, workers and prompts share: `--s0` to `--s7`. */
+export const SERIES_COLOURS = 8;
+
 /** The present value of `--name`. */
 export function colour(name: string): string {
   const known = cache.get(name);

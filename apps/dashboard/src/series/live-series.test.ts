@@ -3,7 +3,10 @@ import type { Bucket, Series, StepRow } from '../api/types';
 import { LiveSeries } from './live-series';
 import { remainingMs } from './pace';
 
-function rowAt(step: number, fields: Partial<StepRow> = {}): StepRow {
+/** A row as Cria writes it. */
+type LossRow = StepRow & { readonly loss: number | null };
+
+function rowAt(step: number, fields: Partial<LossRow> = {}): LossRow {
   const loss = 10 - step / 100 + ((step * 7919) % 13) / 10;
   return {
     step,
@@ -27,7 +30,7 @@ function rowAt(step: number, fields: Partial<StepRow> = {}): StepRow {
 }
 
 /** What the coordinator answers, computed the slow way from its rule: the smallest power of two that fits. */
-function answer(rows: readonly StepRow[], points: number, weight?: number): Series {
+function answer(rows: readonly LossRow[], points: number, weight?: number): Series {
   let bucketSteps = 1;
   while (rows.length / bucketSteps > points) bucketSteps *= 2;
   const average = { weight: weight ?? 0, sum: 0, debias: 0 };
@@ -79,6 +82,28 @@ describe('a live curve', () => {
     rows.slice(30).forEach((row) => series.append(row));
     const fresh = answer(rows, 20, 0.9).buckets;
     series.buckets.forEach((bucket, i) => expect(bucket.smooth).toBeCloseTo(fresh[i]?.smooth ?? NaN, 10));
+  });
+
+  it('goes on with the time-weighted average too: what is far apart weighs less', () => {
+    const weight = 0.5;
+    const state = { kind: 'twema', weight, sum: 4, debias: 2, perX: 0.01, lastX: 29 } as const;
+    const series = new LiveSeries(
+      { ...answer(rows.slice(0, 30), 100), smoothing: state },
+      { window: null, points: 100 },
+    );
+    series.append(rowAt(129, { loss: 3 }));
+    // A hundred steps at 0.01 each are one weight: (4 * 0.5 + 3) / (2 * 0.5 + 1).
+    expect(series.buckets.at(-1)?.smooth).toBeCloseTo(2.5, 12);
+  });
+
+  it('knows its ends while it is zoomed, and takes an unknown MFU for no value', () => {
+    const zoomed = { ...answer(rows.slice(0, 10), 100), metric: 'mfu', firstX: 0, lastX: 900 };
+    const series = new LiveSeries(zoomed, { window: [2, 8], points: 100 });
+    const before = series.buckets.length;
+    series.append(rowAt(901, { mfu: null }));
+    expect(series.ends).toEqual([0, 901]);
+    expect(series.buckets).toHaveLength(before);
+    expect(series.endStep).toBe(902);
   });
 
   it('takes no step twice', () => {

@@ -1,53 +1,55 @@
 // The curves of the page: fetched for the view that is asked for, kept up to date by live steps, drawn at most once per
 // frame however fast the run is.
 import { fetchSeries } from '../api/client';
-import type { MetricName, StepRow } from '../api/types';
+import type { StepRow } from '../api/types';
+import type { ChartSpec } from '../charts/chart-list';
+import type { ChartPlan } from '../charts/chart-plan';
 import { LiveSeries } from '../series/live-series';
 import type { ViewSettings } from './view-settings';
 
-export const CURVES = [
-  'loss',
-  'valLoss',
-  'tokensPerSecond',
-  'lr',
-  'gradNorm',
-] as const satisfies MetricName[];
-/** Smoothing a schedule or a few scattered evaluations would only bend them. */
-const SMOOTHED: readonly MetricName[] = ['loss', 'gradNorm', 'tokensPerSecond'];
+export interface CurveWish {
+  readonly plan: ChartPlan;
+  readonly points: number;
+  /** The live rows that may have arrived while the answer was on its way. */
+  readonly recent: readonly StepRow[];
+}
 
 export class Curves {
   /** Raised when anything has to be drawn again. */
   version = $state(0);
   loading = $state(false);
   problem = $state<string | null>(null);
-  #series = $state.raw<ReadonlyMap<MetricName, LiveSeries>>(new Map());
+  #series = $state.raw<ReadonlyMap<string, LiveSeries>>(new Map());
   #request = new AbortController();
   #frame: number | null = null;
 
-  get(metric: MetricName): LiveSeries | null {
+  get(metric: string): LiveSeries | null {
     return this.#series.get(metric) ?? null;
   }
 
-  /** @param recent the live rows that may have arrived while the answer was on its way */
-  async load(run: string, view: ViewSettings, points: number, recent: readonly StepRow[]): Promise<void> {
-    this.#request.abort();
+  /** The loss first: it is what one looks at while the others arrive. */
+  async load(run: string, view: ViewSettings, { plan, points, recent }: CurveWish): Promise<void> {
+    this.stop();
     this.#request = new AbortController();
     const { signal } = this.#request;
-    const { axis: x, window, smoothSteps } = view;
     this.loading = true;
     try {
-      const answers = await Promise.all(
-        CURVES.map((metric) => {
-          const smooth = SMOOTHED.includes(metric) ? smoothSteps : 1;
-          return fetchSeries(run, { metric, x, window, points, smoothSteps: smooth }, signal);
-        }),
-      );
-      this.#series = new Map(
-        answers.map((series) => [series.metric, new LiveSeries(series, { window, points })]),
-      );
-      for (const row of recent) this.#series.forEach((series) => series.append(row));
+      const first = [
+        wishOf(plan.main),
+        ...(plan.validation === null ? [] : [{ metric: plan.validation, smoothed: false }]),
+      ];
+      for (const wishes of [first, plan.others.map(wishOf)]) {
+        const fetched = await Promise.all(
+          wishes.map((wish) => fetchOne(run, wish, { view, points, signal })),
+        );
+        for (const row of recent) fetched.forEach((series) => series.append(row));
+        this.#series = new Map([
+          ...this.#series,
+          ...fetched.map((series) => [series.metric, series] as const),
+        ]);
+        this.version++;
+      }
       this.problem = null;
-      this.version++;
       this.loading = false;
     } catch (error) {
       if (signal.aborted) return;
@@ -63,4 +65,26 @@ export class Curves {
       this.version++;
     });
   }
+
+  stop(): void {
+    this.#request.abort();
+  }
+}
+
+interface Wish {
+  readonly metric: string;
+  readonly smoothed: boolean;
+}
+
+const wishOf = ({ metric, smoothed }: ChartSpec): Wish => ({ metric, smoothed });
+
+async function fetchOne(
+  run: string,
+  { metric, smoothed }: Wish,
+  { view, points, signal }: { view: ViewSettings; points: number; signal: AbortSignal },
+): Promise<LiveSeries> {
+  const { axis: x, window, smoothing } = view;
+  const smoothSteps = smoothed ? view.smoothSteps : 1;
+  const series = await fetchSeries(run, { metric, x, window, points, smoothSteps, smoothing }, signal);
+  return new LiveSeries(series, { window, points });
 }

@@ -1,25 +1,49 @@
 // Everything the page knows about its run except the curves: read once, then kept by the live stream; read again when
 // the stream says that something was missed, or that another coordinator speaks now.
 import { every, nowMs, after } from '../browser-clock';
-import { fetchCheckpoints, fetchEvents, fetchSummary, listRuns } from '../api/client';
+import { fetchAlerts, fetchCheckpoints, fetchEvents, fetchSummary, listRuns } from '../api/client';
 import { LiveConnection } from '../api/live-connection';
-import type { Checkpoint, Hello, RunEvent, RunStatus, StepRow } from '../api/types';
+import type {
+  Alert,
+  AlertRule,
+  CheckpointPage,
+  Hello,
+  RunBrief,
+  RunEvent,
+  RunStatus,
+  RunSummary,
+  Sample,
+  StepRow,
+} from '../api/types';
+import { numberIn } from '../series/live-series';
+import { mergeEvents } from './merge-events';
 
 const RETRY_MS = 2_000;
 /** A status older than this is asked for. */
 const STATUS_AGE_MS = 2_500;
+/** Cost and alert counts are in the summary only. */
+const SUMMARY_AGE_MS = 15_000;
 /** More than arrive while a curve is being fetched. */
 const KEPT_ROWS = 4_000;
 
+export interface RowListener {
+  (row: StepRow): void;
+}
+
 export class RunFeed {
-  run = $state('');
+  /** For addresses; the name for people is in the summary. */
+  id = $state('');
+  summary = $state.raw<RunSummary | null>(null);
   status = $state.raw<RunStatus | null>(null);
   latest = $state.raw<StepRow | null>(null);
   /** The newest evaluation: undefined when there was none, null when it was not finite. */
   valLoss = $state.raw<number | null | undefined>(undefined);
-  remainingAtLoadMs = $state.raw<number | null>(null);
   events = $state.raw<readonly RunEvent[]>([]);
-  checkpoints = $state.raw<readonly Checkpoint[]>([]);
+  alerts = $state.raw<readonly Alert[]>([]);
+  rules = $state.raw<readonly AlertRule[]>([]);
+  checkpoints = $state.raw<CheckpointPage>({ checkpoints: [] });
+  /** Samples that came while the page is open. */
+  samples = $state.raw<readonly Sample[]>([]);
   /** null while the line works. */
   lostSinceMs = $state<number | null>(null);
   problem = $state<string | null>(null);
@@ -28,16 +52,36 @@ export class RunFeed {
   generation = $state(0);
   /** The newest rows, for the pace and for curves that arrive late; not reactive. */
   readonly rows: StepRow[] = [];
-  #onRow: (row: StepRow) => void = () => undefined;
+  readonly #onRow: RowListener;
+  readonly #wanted: string;
   #stream: string | null = null;
   #statusAtMs = 0;
+  #summaryAtMs = 0;
+  #connection: LiveConnection | null = null;
   #cancelRetry: () => void = () => undefined;
+  #cancelTick: () => void = () => undefined;
+  #stopped = false;
 
-  /** Follows a run, the first there is when the name is empty. */
-  async follow(name: string, onRow: (row: StepRow) => void): Promise<void> {
+  /** @param wanted a run's id or name; empty = the first run there is */
+  constructor(wanted: string, onRow: RowListener) {
+    this.#wanted = wanted;
     this.#onRow = onRow;
-    every(1_000, () => this.#tick());
-    await this.#connect(name);
+  }
+
+  start(): void {
+    this.#cancelTick = every(1_000, () => this.#tick());
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#cancelRetry();
+    this.#connection?.close();
+  }
+
+  get name(): string {
+    return this.summary?.run ?? this.status?.run ?? '';
   }
 
   /** The step that is next, from whatever is newer. */
@@ -45,25 +89,46 @@ export class RunFeed {
     return Math.max(this.status?.step ?? 0, (this.latest?.step ?? -1) + 1);
   }
 
-  async #connect(name: string): Promise<void> {
+  get tokens(): number {
+    return numberIn(this.latest, 'tokens') ?? this.summary?.tokens ?? 0;
+  }
+
+  takeAlert(alert: Alert): void {
+    const others = this.alerts.filter(({ id }) => id !== alert.id);
+    this.alerts = [alert, ...others].sort((a, b) => b.startedWallMs - a.startedWallMs);
+  }
+
+  takeSummary(summary: RunSummary): void {
+    this.summary = summary;
+    this.#summaryAtMs = nowMs();
+    this.#setStatus(summary);
+  }
+
+  async #connect(): Promise<void> {
     try {
-      this.run = name !== '' ? name : ((await listRuns())[0]?.run ?? '');
-      const connection = new LiveConnection(this.run, {
+      this.id = this.#wanted !== '' ? this.#wanted : (idOf((await listRuns())[0]) ?? '');
+      if (this.#stopped) return;
+      if (this.id === '') throw new Error('There is no run here yet.');
+      this.#connection = new LiveConnection(this.id, {
         onHello: (hello) => this.#hello(hello),
         onStep: (row) => this.#step(row),
         onEvent: (event) => this.#event(event),
         onStatus: (status) => this.#setStatus(status),
-        onLine: (lostSinceMs) => {
-          this.lostSinceMs = lostSinceMs;
-          // Without a stream there is still something to show.
-          if (lostSinceMs !== null && this.status === null) void this.#reload();
-        },
+        onAlert: (alert) => this.takeAlert(alert),
+        onSample: (sample) => (this.samples = [...this.samples.slice(-200), sample]),
+        onLine: (lostSinceMs) => this.#setLine(lostSinceMs),
       });
-      connection.open();
+      this.#connection.open();
     } catch (error) {
       this.#fail(error);
-      after(RETRY_MS, () => void this.#connect(name));
+      this.#retry(() => void this.#connect());
     }
+  }
+
+  #setLine(lostSinceMs: number | null): void {
+    this.lostSinceMs = lostSinceMs;
+    // Without a stream there is still something to show.
+    if (lostSinceMs !== null && this.status === null) void this.#reload();
   }
 
   /** Reading starts when the stream does: whatever is committed from then on arrives, so nothing falls between. */
@@ -76,30 +141,35 @@ export class RunFeed {
   async #reload(): Promise<void> {
     this.rows.length = 0;
     try {
-      const [summary, events, checkpoints] = await Promise.all([
-        fetchSummary(this.run),
-        fetchEvents(this.run),
-        fetchCheckpoints(this.run),
-      ]);
-      this.#setStatus(summary);
-      this.remainingAtLoadMs = summary.remainingMs;
+      const [summary, events] = await Promise.all([fetchSummary(this.id), fetchEvents(this.id)]);
+      if (this.#stopped) return;
+      this.takeSummary(summary);
       this.latest = this.rows.at(-1) ?? summary.latest;
       this.valLoss = summary.valLoss ?? undefined;
       this.events = mergeEvents(events, this.events);
-      this.checkpoints = checkpoints;
       this.generation++;
+      await this.#reloadRest();
     } catch (error) {
       this.#fail(error);
-      this.#cancelRetry();
-      this.#cancelRetry = after(RETRY_MS, () => void this.#reload());
+      this.#retry(() => void this.#reload());
     }
+  }
+
+  /** What no curve waits for, each for itself. */
+  async #reloadRest(): Promise<void> {
+    const [alerts, checkpoints] = await Promise.allSettled([fetchAlerts(this.id), fetchCheckpoints(this.id)]);
+    if (alerts.status === 'fulfilled') {
+      this.alerts = alerts.value.alerts;
+      this.rules = alerts.value.rules;
+    }
+    if (checkpoints.status === 'fulfilled') this.checkpoints = checkpoints.value;
   }
 
   #step(row: StepRow): void {
     const before = this.latest;
     if (before !== null && row.segment === before.segment && row.step <= before.step) return;
     this.latest = row;
-    if (row.valLoss !== undefined) this.valLoss = row.valLoss;
+    if (row.valLoss === null || typeof row.valLoss === 'number') this.valLoss = row.valLoss;
     this.rows.push(row);
     if (this.rows.length > KEPT_ROWS) this.rows.splice(0, KEPT_ROWS / 2);
     if (before !== null && row.segment !== before.segment) {
@@ -112,12 +182,13 @@ export class RunFeed {
   #event(event: RunEvent): void {
     this.events = mergeEvents(this.events, [event]);
     if (event.kind !== 'checkpoint-written') return;
-    fetchCheckpoints(this.run)
+    fetchCheckpoints(this.id)
       .then((checkpoints) => (this.checkpoints = checkpoints))
       .catch((error: unknown) => this.#fail(error));
   }
 
   #setStatus(status: RunStatus): void {
+    if (this.#stopped) return;
     this.status = status;
     this.problem = null;
     this.#statusAtMs = nowMs();
@@ -125,21 +196,27 @@ export class RunFeed {
 
   #tick(): void {
     this.nowMs = nowMs();
-    const stale = this.status !== null && this.nowMs - this.#statusAtMs > STATUS_AGE_MS;
-    if (!stale || this.lostSinceMs !== null || document.hidden) return;
+    if (this.status === null || this.lostSinceMs !== null || document.hidden) return;
+    const isStale = this.nowMs - this.#statusAtMs > STATUS_AGE_MS && this.summary?.live !== false;
+    if (!isStale && this.nowMs - this.#summaryAtMs < SUMMARY_AGE_MS) return;
     this.#statusAtMs = this.nowMs;
-    fetchSummary(this.run)
-      .then((summary) => this.#setStatus(summary))
+    this.#summaryAtMs = this.nowMs;
+    fetchSummary(this.id)
+      .then((summary) => this.takeSummary(summary))
       .catch((error: unknown) => this.#fail(error));
   }
 
+  #retry(again: () => void): void {
+    this.#cancelRetry();
+    if (!this.#stopped) this.#cancelRetry = after(RETRY_MS, again);
+  }
+
   #fail(error: unknown): void {
-    this.problem = error instanceof Error ? error.message : String(error);
+    if (!this.#stopped) this.problem = error instanceof Error ? error.message : String(error);
   }
 }
 
-/** In order of seq, each once; the later list wins. */
-export function mergeEvents(a: readonly RunEvent[], b: readonly RunEvent[]): readonly RunEvent[] {
-  const bySeq = new Map([...a, ...b].map((event) => [event.seq, event]));
-  return [...bySeq.values()].sort((x, y) => x.seq - y.seq);
+/** A coordinator older than this page names its runs only. */
+function idOf(brief: RunBrief | undefined): string | undefined {
+  return brief?.id ?? brief?.run;
 }

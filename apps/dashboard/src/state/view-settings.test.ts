@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PAGES, pageOf, pathOf } from './pages';
 import { DEFAULT_VIEW, formatView, parseView } from './view-settings';
 
 describe('the address of the page', () => {
@@ -7,10 +8,15 @@ describe('the address of the page', () => {
       run: 'a b&c=<d>',
       axis: 'tokens',
       logLoss: true,
+      logX: true,
+      smoothing: 'time',
       smoothSteps: 200,
+      clip: true,
       window: [1_000_000, 98_240_888_832],
       markers: false,
+      price: 2.49,
       theme: 'dark',
+      detail: { worker: 'w-1 & co', level: 'warn' },
     } as const;
     expect(parseView(formatView(view))).toEqual(view);
   });
@@ -21,8 +27,16 @@ describe('the address of the page', () => {
   });
 
   it('may be nonsense', () => {
-    expect(parseView('?x=moon&smooth=-3&from=9&to=1&theme=pink&log=yes')).toEqual(DEFAULT_VIEW);
+    expect(parseView('?x=moon&smooth=-3&from=9&to=1&theme=pink&log=yes&by=guess&price=-1')).toEqual(
+      DEFAULT_VIEW,
+    );
     expect(parseView('?from=1').window).toBeNull();
     expect(parseView('?from=a&to=b').window).toBeNull();
+  });
+
+  it('names the page by its path', () => {
+    for (const page of PAGES) expect(pageOf(pathOf(page))).toBe(page);
+    expect(pageOf('/cluster/')).toBe('cluster');
+    expect(pageOf('/nowhere')).toBe('run');
   });
 });

@@ -1,0 +1,137 @@
+// The page of a run: its curves, and what one does with them.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '@cria/runtime';
+import {
+  DashboardBench,
+  committed,
+  drag,
+  lossPanel,
+  newestStep,
+  pixels,
+} from '../fixture/dashboard-bench.js';
+import { SyntheticRun } from '../fixture/synthetic-run.js';
+
+const bench = new DashboardBench();
+beforeAll(() => bench.start(), 60_000);
+afterEach(() => bench.release());
+afterAll(() => bench.stop());
+
+describe.skipIf(bench.executable === null)('the page of a run', { timeout: 60_000 }, () => {
+  it('moves the loss curve within a second of a commit', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const { page, errors, foreign } = await bench.open(await bench.serve(run));
+    await newestStep(page, 59).waitFor();
+    const before = await pixels(page);
+    const startMs = systemClock.monotonicMs();
+    run.commit({ loss: 3 });
+    await newestStep(page, 60).waitFor({ timeout: 1_000 });
+    expect(await pixels(page)).not.toBe(before);
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(1_000);
+    expect(errors).toEqual([]);
+    expect(foreign).toEqual([]);
+  });
+
+  it('loses no step that is committed while it loads', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const { metrics } = run;
+    let commits = 0;
+    // Called for the summary and for each of the curves.
+    run.metrics = () => {
+      const history = metrics.call(run);
+      if (commits++ < 6) run.commit();
+      return history;
+    };
+    const { page } = await bench.open(await bench.serve(run));
+    await newestStep(page, 65).waitFor();
+    expect(run.status().step).toBe(66);
+  });
+
+  it('fetches finer data for the part that is dragged over, and shows all again on a double click', async () => {
+    const run = committed(new SyntheticRun({ steps: 20_000 }), 6_000);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await page.getByText('8 steps a point').waitFor();
+    await drag(page, 0.4, 0.5);
+    await page.getByText('8 steps a point').waitFor({ state: 'hidden' });
+    const window = new URL(page.url()).searchParams;
+    expect(Number(window.get('from'))).toBeGreaterThan(2_300);
+    expect(Number(window.get('to'))).toBeLessThan(3_100);
+    await lossPanel(page).locator('.u-over').dblclick();
+    await page.getByText('8 steps a point').waitFor();
+    expect(new URL(page.url()).search).toBe('');
+    expect(errors).toEqual([]);
+  });
+
+  it('keeps the view in the address, so that a link shows the same', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const server = await bench.serve(run);
+    const { page } = await bench.open(server);
+    await page.getByLabel('tokens', { exact: true }).check();
+    await page.getByLabel('log', { exact: true }).check();
+    await page.getByLabel('clip', { exact: true }).check();
+    await page.getByLabel('smoothing').fill('0');
+    const { page: copy } = await bench.open(server, new URL(page.url()).search);
+    expect(await copy.getByLabel('tokens', { exact: true }).isChecked()).toBe(true);
+    expect(await copy.getByLabel('log', { exact: true }).isChecked()).toBe(true);
+    expect(await copy.getByLabel('clip', { exact: true }).isChecked()).toBe(true);
+    await copy.getByText('off', { exact: true }).waitFor();
+  });
+
+  it('draws raw values where smoothing is off, and another curve for every width', async () => {
+    const run = committed(new SyntheticRun(), 80);
+    const { page } = await bench.open(await bench.serve(run), '/?smooth=1');
+    await newestStep(page, 79).waitFor();
+    await page.getByText('off', { exact: true }).waitFor();
+    expect(await lossPanel(page).getByTitle('smoothed').count()).toBe(0);
+    const raw = await pixels(page);
+    await page.keyboard.press('s');
+    await lossPanel(page).getByTitle('smoothed').waitFor();
+    const three = await pixels(page);
+    await page.keyboard.press('s');
+    await page.getByText('5 steps', { exact: true }).waitFor();
+    await expect.poll(() => pixels(page)).not.toBe(three);
+    expect(three).not.toBe(raw);
+  });
+
+  it('is steered by keys, which it lists under a question mark', async () => {
+    const run = committed(new SyntheticRun(), 30);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('x');
+    expect(await page.getByLabel('tokens', { exact: true }).isChecked()).toBe(true);
+    await page.keyboard.press('2');
+    await page.getByRole('region', { name: 'members' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/cluster');
+    await page.goBack();
+    await newestStep(page, 29)
+      .or(lossPanel(page).getByText('tokens', { exact: false }).first())
+      .waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it('tells the story of a marker under the mouse', async () => {
+    const run = committed(new SyntheticRun({ workers: 3 }), 60);
+    const lost = run.kill(1);
+    committed(run, 20);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await newestStep(page, 79).waitFor();
+    const box = await lossPanel(page).locator('.u-over').boundingBox();
+    await page.mouse.move((box?.x ?? 0) + ((box?.width ?? 0) * 60) / 79, (box?.y ?? 0) + 40);
+    await page.locator('.story').getByText(`${lost} is gone`).waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it('shows one line and a faint tail for a run that was resumed', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await newestStep(page, 59).waitFor();
+    run.resumeFrom(50);
+    run.commit();
+    await newestStep(page, 50).waitFor();
+    committed(run, 3);
+    await newestStep(page, 53).waitFor();
+    await lossPanel(page).getByText('left behind by a resume').waitFor();
+    expect(errors).toEqual([]);
+  });
+});
