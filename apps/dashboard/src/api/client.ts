@@ -35,11 +35,18 @@ export interface SeriesRequest {
 }
 
 export async function listRuns(): Promise<readonly RunBrief[]> {
-  return (await read<{ runs: RunBrief[] }>('/api/runs')).runs;
+  return (await read<{ runs: RunBrief[] }>('/api/runs')).runs.map(completed);
 }
 
-export function fetchSummary(run: string): Promise<RunSummary> {
-  return read(runPath(run));
+/** A coordinator that is older than this page says less of its run. */
+function completed(brief: RunBrief): RunBrief {
+  const least = { id: brief.run, project: null, live: true, tags: [], note: '', metrics: {}, activeMs: 0 };
+  return { ...least, ...brief };
+}
+
+export async function fetchSummary(run: string): Promise<RunSummary> {
+  const summary = await read<RunSummary>(runPath(run));
+  return { ...completed(summary), ...summary };
 }
 
 export async function fetchEvents(run: string): Promise<readonly RunEvent[]> {

@@ -62,7 +62,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   {
     keys: ['p'],
     does: 'pause or resume, after asking',
-    act: ({ feed, onask }: ShortcutContext) => {
+    act: ({ feed, onask }: ShortcutContext): void => {
       const phase = feed.status?.phase;
       if (phase === undefined || ['finished', 'stopped', 'failed', 'unknown'].includes(phase)) return;
       onask({ kind: 'control', control: { name: phase === 'paused' ? 'resume' : 'pause' } });
@@ -76,7 +76,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   {
     keys: ['/'],
     does: 'to the filter of the page',
-    act: () => document.querySelector<HTMLInputElement>('input[type=search]')?.focus(),
+    act: (): void => document.querySelector<HTMLInputElement>('input[type=search]')?.focus(),
   },
 ];
 

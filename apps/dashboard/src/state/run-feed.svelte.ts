@@ -8,7 +8,6 @@ import type {
   AlertRule,
   CheckpointPage,
   Hello,
-  RunBrief,
   RunEvent,
   RunStatus,
   RunSummary,
@@ -106,7 +105,7 @@ export class RunFeed {
 
   async #connect(): Promise<void> {
     try {
-      this.id = this.#wanted !== '' ? this.#wanted : (idOf((await listRuns())[0]) ?? '');
+      this.id = this.#wanted !== '' ? this.#wanted : ((await listRuns())[0]?.id ?? '');
       if (this.#stopped) return;
       if (this.id === '') throw new Error('There is no run here yet.');
       this.#connection = new LiveConnection(this.id, {
@@ -148,21 +147,22 @@ export class RunFeed {
       this.valLoss = summary.valLoss ?? undefined;
       this.events = mergeEvents(events, this.events);
       this.generation++;
-      await this.#reloadRest();
+      await this.#reloadRest(summary.alerts !== undefined);
     } catch (error) {
       this.#fail(error);
       this.#retry(() => void this.#reload());
     }
   }
 
-  /** What no curve waits for, each for itself. */
-  async #reloadRest(): Promise<void> {
-    const [alerts, checkpoints] = await Promise.allSettled([fetchAlerts(this.id), fetchCheckpoints(this.id)]);
-    if (alerts.status === 'fulfilled') {
-      this.alerts = alerts.value.alerts;
-      this.rules = alerts.value.rules;
-    }
-    if (checkpoints.status === 'fulfilled') this.checkpoints = checkpoints.value;
+  /** What no curve waits for. */
+  async #reloadRest(hasAlerts: boolean): Promise<void> {
+    const [checkpoints, alerts] = await Promise.all([
+      fetchCheckpoints(this.id),
+      hasAlerts ? fetchAlerts(this.id) : { alerts: [], rules: [] },
+    ]);
+    this.checkpoints = checkpoints;
+    this.alerts = alerts.alerts;
+    this.rules = alerts.rules;
   }
 
   #step(row: StepRow): void {
@@ -214,9 +214,4 @@ export class RunFeed {
   #fail(error: unknown): void {
     if (!this.#stopped) this.problem = error instanceof Error ? error.message : String(error);
   }
-}
-
-/** A coordinator older than this page names its runs only. */
-function idOf(brief: RunBrief | undefined): string | undefined {
-  return brief?.id ?? brief?.run;
 }
