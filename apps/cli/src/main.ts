@@ -38,6 +38,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   {
+    name: 'watch',
+    summary: 'a live view of a run in the terminal',
+    load: async () => (await import('./commands/watch.js')).watchCommand(),
+  },
+  {
     name: 'scale',
     summary: 'change the number of workers of a run',
     load: async () => (await import('./commands/scale.js')).scaleCommand(),

@@ -53,6 +53,13 @@ export function findRun(flags: FindFlags): RunHandle {
   return runIn(only, flags.token);
 }
 
+/** The addresses as they are now: coordinators that were started again may have others. */
+export function reachableBases({ bases, outDir }: RunHandle): readonly string[] {
+  const file = outDir === null ? null : readRunFile(outDir);
+  const now = (file?.coordinators ?? []).map(({ httpAddress }) => baseOf(httpAddress));
+  return now.length === 0 ? bases : now;
+}
+
 function runIn(outDir: string, token: string | undefined): RunHandle {
   const file = readRunFile(outDir);
   if (file === null) {

@@ -5,14 +5,53 @@ import type { RunHandle } from './find-run.js';
 
 const TIMEOUT_MS = 10_000;
 
-/** The run's status, from the first coordinator that answers. */
-export function fetchStatus(handle: RunHandle): Promise<RunStatus> {
-  return fromAny(handle, async (base) => {
-    const { runs } = (await getJson(`${base}/api/runs`)) as { runs: ReadonlyArray<{ runId: string }> };
-    const [run] = runs;
-    if (run === undefined) throw new CriaError('RUN_NOT_FOUND', 'it serves no run');
-    return (await getJson(`${base}/api/runs/${run.runId}`)) as RunStatus;
-  });
+/** What is asked first of an answer: whether it comes from the coordinator that leads. */
+interface Answer {
+  readonly phase: string;
+  readonly members: readonly unknown[];
+}
+
+/** A coordinator that only stands by knows neither workers nor phase. */
+export function knowsWorkers({ phase, members }: Answer): boolean {
+  return members.length > 0 || phase !== 'starting';
+}
+
+/** The run's status from the coordinator that leads; where none does, from the first that answers. */
+export async function fetchStatus(handle: RunHandle): Promise<RunStatus> {
+  const answers = await liveRuns(handle.bases);
+  const chosen = answers.find(({ status }) => knowsWorkers(status)) ?? answers[0];
+  if (chosen === undefined) throw new CriaError('RUN_NOT_FOUND', 'no coordinator serves a run');
+  return chosen.status;
+}
+
+/**
+ * What every coordinator that answers says of the run that it serves, in the order of their addresses.
+ *
+ * @throws PEER_UNREACHABLE when none answers
+ */
+export async function liveRuns(
+  bases: readonly string[],
+): Promise<ReadonlyArray<{ readonly base: string; readonly status: RunStatus }>> {
+  const answers = await Promise.allSettled(
+    bases.map(async (base) => ({ base, status: await statusAt(base) })),
+  );
+  const failures = answers.flatMap((answer, index) =>
+    answer.status === 'rejected' ? [{ base: bases[index], error: CriaError.from(answer.reason) }] : [],
+  );
+  if (failures.length < bases.length) {
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+  throw noneAnswers(failures.map(({ base, error }) => `${base}: ${error.message}`));
+}
+
+async function statusAt(base: string): Promise<RunStatus> {
+  const { runs, live } = (await getJson(`${base}/api/runs`)) as {
+    runs: ReadonlyArray<{ runId: string }>;
+    live?: string | null;
+  };
+  const id = live ?? runs[0]?.runId;
+  if (id === undefined) throw new CriaError('RUN_NOT_FOUND', 'it serves no run');
+  return (await getJson(`${base}/api/runs/${encodeURIComponent(id)}`)) as RunStatus;
 }
 
 export type Wish = 'scale' | 'pause' | 'resume' | 'stop';
@@ -44,11 +83,16 @@ async function fromAny<T>({ bases }: RunHandle, ask: (base: string) => Promise<T
       failures.push(`${base}: ${failure.message}`);
     }
   }
-  throw new CriaError('PEER_UNREACHABLE', `no coordinator of the run answers: ${failures.join('; ')}`);
+  throw noneAnswers(failures);
 }
 
-async function getJson(url: string): Promise<unknown> {
-  return (await request(url, {})).json();
+function noneAnswers(failures: readonly string[]): CriaError {
+  return new CriaError('PEER_UNREACHABLE', `no coordinator of the run answers: ${failures.join('; ')}`);
+}
+
+/** @throws PEER_UNREACHABLE or USAGE, with the status in the context */
+export async function getJson(url: string): Promise<unknown> {
+  return (await request(url, { headers: { accept: 'application/json' } })).json();
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {
@@ -60,7 +104,8 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   if (response.ok) return response;
   const sentence = `it answers ${response.status}: ${await problemOf(response)}`;
   // What was asked for is wrong (4xx): every other coordinator would say the same.
-  throw new CriaError(response.status < 500 ? 'USAGE' : 'PEER_UNREACHABLE', sentence);
+  const { status } = response;
+  throw new CriaError(status < 500 ? 'USAGE' : 'PEER_UNREACHABLE', sentence, { context: { status } });
 }
 
 /** fetch hides the socket's own words in the cause. */
