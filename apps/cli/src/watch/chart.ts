@@ -98,7 +98,7 @@ function scaledValue(value: number, logY: boolean): number | null {
   return value > 0 ? Math.log10(value) : null;
 }
 
-/** Of what is shown, without the outermost percent on either side, so that one spike does not flatten the curve. */
+/** Of what is shown, without outliers: one spike does not flatten the curve. */
 function yRange({ loss, valLoss, from, to, logY, smoothed }: ChartInput): Range {
   const shown = (buckets: readonly BucketData[]): BucketData[] =>
     buckets.filter(({ x }) => x >= from && x <= to);
@@ -108,16 +108,24 @@ function yRange({ loss, valLoss, from, to, logY, smoothed }: ChartInput): Range 
       .filter((value) => value !== null)
       .sort((a, b) => a - b);
   const raw = scaled(shown(loss.buckets).flatMap(({ min, max }) => [min, max]));
-  const cut = raw.length < MIN_FOR_CLIP ? 0 : Math.floor(raw.length * CLIPPED_SHARE);
-  const kept = raw.slice(cut, raw.length - cut);
   const others = scaled([
     ...(smoothed ? shown(loss.buckets).map(({ smooth }) => smooth) : []),
     ...shown(valLoss?.buckets ?? []).map(({ last }) => last),
   ]);
-  const ends = [kept[0], kept.at(-1), others[0], others.at(-1)].filter((end) => end !== undefined);
+  const ends = [...withoutOutliers(raw), others[0], others.at(-1)].filter((end) => end !== undefined);
   if (ends.length === 0) return { low: 0, high: 1 };
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   return high > low ? { low, high } : { low: low - 0.5, high: high + 0.5 };
+}
+
+/** The ends of ascending values; the outermost percent may widen the range of the others by half of it on either side. */
+function withoutOutliers(sorted: readonly number[]): number[] {
+  const [least, greatest] = [sorted[0], sorted.at(-1)];
+  if (least === undefined || greatest === undefined) return [];
+  const cut = sorted.length < MIN_FOR_CLIP ? 0 : Math.ceil(sorted.length * CLIPPED_SHARE);
+  const [low = least, high = greatest] = [sorted[cut], sorted[sorted.length - 1 - cut]];
+  const margin = (high - low) / 2;
+  return [Math.max(least, low - margin), Math.min(greatest, high + margin)];
 }
 
 /** The band from the least to the greatest value of each bucket, and the line through the last ones. */
