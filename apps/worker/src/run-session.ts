@@ -10,14 +10,7 @@ import {
 } from '@cria/collective';
 import { mathFollows, parseLine, type LedgerEntry } from '@cria/ledger';
 import { fingerprintText, parameterLayout } from '@cria/model';
-import {
-  type Commit,
-  type Exchange,
-  type Hello,
-  type RunConfig,
-  type Term,
-  type Welcome,
-} from '@cria/protocol';
+import { type Commit, type Hello, type RunConfig, type Term, type Welcome } from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
 import { CriaError, hasFaultPoints, pauseAt, threadEntry, type Clock, type Log } from '@cria/runtime';
 import { decideWorker } from './decide/worker.js';
@@ -215,7 +208,7 @@ export class RunSession {
       case 'evaluate':
         return this.#inTurn(() => this.#evaluate(effect));
       case 'exchange':
-        return this.#runExchange(effect.exchange, effect.isListener);
+        return this.#runExchange(effect);
       case 'drop-reduced':
         return this.#changeStreams(() => this.#exchange.dropReduced(this.#state.position));
       case 'apply':
@@ -224,6 +217,8 @@ export class RunSession {
         return this.#source.commit(parseLine(effect.commit.entry, 'Commit'));
       case 'keep-stripes':
         return this.#keepStripes(effect);
+      case 'read-state':
+        return this.#inTurn(() => this.#readState());
       case 'leave-run':
         return this.#resolveEnded({ why: effect.why, mayReturn: effect.mayReturn });
     }
@@ -241,6 +236,11 @@ export class RunSession {
     this.#streams = this.#streams.then(act).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) this.#rejectEnded(error);
     });
+  }
+
+  async #readState(): Promise<void> {
+    const { position } = this.#state;
+    this.#post({ kind: 'state-read', position, stateDigest: await this.#engine.stateDigest() });
   }
 
   #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
@@ -288,10 +288,10 @@ export class RunSession {
     }
   }
 
-  #runExchange(exchange: Exchange, isListener: boolean): void {
+  #runExchange({ exchange, isListener, isVoid }: Extract<WorkerEffect, { do: 'exchange' }>): void {
     const { term, attempt, step, sets, from } = exchange;
     if (term === undefined) return;
-    const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
+    const order = { term, attempt, step, sets, from, isVoid, shadow: isListener };
     const outcome = this.#streams.then(() => {
       if (!isListener) pauseAt('exchanging', step);
       return this.#exchange.begin(order);
@@ -369,6 +369,7 @@ export class RunSession {
       parts,
       packed: held.parts,
       use: verdict === 'use',
+      stateDigest: this.#state.stateDigest,
     });
     this.#post({ kind: 'applied', position: step + 1, stateDigest });
   }

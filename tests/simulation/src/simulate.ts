@@ -101,9 +101,9 @@ function clusterOf(
 }
 
 function rulesOf(shape: ClusterShape): LeaderRules {
-  const { slots, numParts, endStep, checkpointEverySteps, validationEverySteps } = shape;
+  const { slots, numParts, endStep, checkpointEverySteps, validationEverySteps, workersMin, onLoss } = shape;
   return {
-    ...{ runId: 'run', genesis: GENESIS, fingerprint: 'plain', slots, numParts, endStep, workersMin: 1 },
+    ...{ runId: 'run', genesis: GENESIS, fingerprint: 'plain', slots, numParts, endStep, workersMin },
     heartbeatMs: TIMEOUTS.heartbeatMs,
     suspectMs: TIMEOUTS.suspectMs,
     gatherMs: 600,
@@ -111,7 +111,7 @@ function rulesOf(shape: ClusterShape): LeaderRules {
     seatMs: TIMEOUTS.seatMs,
     startWaitMs: 1000,
     ...{ checkpointEverySteps, validationEverySteps, validationSequences: 3 },
-    onLoss: 'salvage',
+    onLoss,
   };
 }
 

@@ -8,11 +8,15 @@ import {
   slotsOf,
   workersByAge,
   type LeaderState,
+  type EntryDigests,
   type PreparedGradient,
+  type WorkerRecord,
 } from './leader-state.js';
 import { orderStripes } from './checkpoint.js';
-import { loseWorker } from './lose.js';
+import { dismiss, preparedAgree, startAnew } from './settle.js';
 import { note, type Turn } from './turn.js';
+
+const ENTRIES_KEPT = 256;
 
 /**
  * Appends the step when every member of the newest Exchange that is still here has prepared the same.
@@ -24,10 +28,15 @@ export function tryCommit(turn: Turn): boolean {
   const { exchange } = state;
   if (exchange === null || state.committing) return false;
   const rest = membersOf(state).filter((member) => exchange.sets.has(member.id));
-  const gradients = rest.map((member) => state.prepared.get(member.id));
-  if (rest.length === 0 || gradients.some((gradient) => gradient === undefined)) return false;
-  const first = gradients[0] as PreparedGradient;
-  if (!settleDifferences(turn, gradients as PreparedGradient[])) return true;
+  const prepared = new Map<WorkerRecord, PreparedGradient>();
+  for (const member of rest) {
+    const gradient = state.prepared.get(member.id);
+    if (gradient === undefined) return false;
+    prepared.set(member, gradient);
+  }
+  const [first] = prepared.values();
+  if (first === undefined) return false;
+  if (!preparedAgree(turn, prepared)) return true;
   if (!evaluationIsComplete(state)) return false;
   state.committing = true;
   turn.effects.push({
@@ -65,10 +74,10 @@ export function takeAppended(turn: Turn, step: number, outcome: AppendOutcome): 
     state.ending = 'failed';
     state.failure = `the run's rule for anomalies stopped it at step ${step}`;
   }
-  publish(turn, outcome.gradDigest);
+  publish(turn, outcome.entry);
 }
 
-function publish(turn: Turn, gradDigest: string): void {
+function publish(turn: Turn, entry: EntryDigests): void {
   const { state, nowMs } = turn;
   const step = state.next;
   const members = membersOf(state);
@@ -85,7 +94,7 @@ function publish(turn: Turn, gradDigest: string): void {
     note(turn, 'step-replayed', null, `step ${step} was computed again: the same as in the ledger`);
   }
   state.head = Math.max(state.head, step + 1);
-  rememberGradient(state, step, gradDigest);
+  rememberEntry(state, step, entry);
   state.lastMembers = members.map((member) => member.id);
   const stripes: StripeOrder = orderStripes(turn, step + 1, 'commit');
   const listeners = workersByAge(state).filter(
@@ -107,15 +116,18 @@ function openStep(turn: Turn, step: number): void {
   state.stepStartedMs = nowMs;
   state.lostMs = 0;
   state.attemptsThisStep = 0;
+  state.undecided = 0;
   for (const worker of workersByAge(state)) {
     worker.reduced = null;
     if (worker.role === 'member') {
       worker.position = step;
       worker.appliedDigest = null;
+      worker.applyingSinceMs = nowMs;
     } else if (worker.caughtUp) {
       worker.role = 'member';
       worker.position = step;
       worker.appliedDigest = null;
+      worker.applyingSinceMs = nowMs;
       worker.caughtUp = false;
       turn.effects.push({ do: 'welcome', worker: worker.id, role: 'member', step, keep: [], donors: [] });
       note(turn, 'worker-joined', worker.id, `${worker.id} is a member from step ${step}`);
@@ -136,78 +148,26 @@ function forgiveTheIdle(state: LeaderState): void {
   }
 }
 
-/** Applied digests of members at one position must be equal: who differs has a damaged state. */
-export function takeApplied(turn: Turn, id: string, step: number, stateDigest: string): void {
-  const { state } = turn;
-  const record = workersByAge(state).find((worker) => worker.id === id);
-  if (record === undefined || record.role !== 'member' || step !== record.position) return;
-  record.appliedDigest = stateDigest;
-}
-
-/**
- * All gradients and states equal: true. Otherwise the minority goes; of two, the one that contradicts its own Applied
- * digest; when nothing tells them apart, the sum is made again.
- */
-function settleDifferences(turn: Turn, gradients: readonly PreparedGradient[]): boolean {
-  const { state } = turn;
-  const key = (gradient: PreparedGradient): string => `${gradient.gradDigest}/${gradient.stateDigest}`;
-  const votes = new Map<string, number>();
-  for (const gradient of gradients) votes.set(key(gradient), (votes.get(key(gradient)) ?? 0) + 1);
-  if (votes.size === 1) return true;
-  const contradictsItself = membersOf(state).find((member) => {
-    const gradient = state.prepared.get(member.id);
-    return (
-      gradient !== undefined && member.appliedDigest !== null && gradient.stateDigest !== member.appliedDigest
-    );
-  });
-  const top = [...votes].sort((a, b) => b[1] - a[1]);
-  const majority = (top[0]?.[1] ?? 0) > (top[1]?.[1] ?? 0) ? top[0]?.[0] : undefined;
-  const culprit =
-    contradictsItself ??
-    membersOf(state).find((member) => {
-      const gradient = state.prepared.get(member.id);
-      return majority !== undefined && gradient !== undefined && key(gradient) !== majority;
-    });
-  state.voidNext = true;
-  if (culprit !== undefined) {
-    note(
-      turn,
-      'damage-found',
-      culprit.id,
-      `${culprit.id}'s digests at step ${state.next} differ from the others'`,
-    );
-    loseWorker(turn, culprit, { why: 'its digests differ', evict: true });
-  } else note(turn, 'damage-found', null, `digests at step ${state.next} differ: the sum is made again`);
-  startAnew(turn);
-  return false;
-}
-
-/** Nothing that was summed or computed for this step counts. */
-function startAnew(turn: Turn): void {
-  const { state } = turn;
-  state.prepared.clear();
-  state.exchange = null;
-  for (const member of membersOf(state)) {
-    if (slotsOf(state, member.id).length === 0) continue;
-    turn.effects.push({
-      do: 'welcome',
-      worker: member.id,
-      role: 'member',
-      step: state.next,
-      keep: [],
-      donors: [],
-    });
+/** A state that is read again must be what it was when it was written. */
+export function takeApplied(turn: Turn, record: WorkerRecord, step: number, stateDigest: string): void {
+  if (record.role !== 'member' || step !== record.position) return;
+  const before = record.appliedDigest;
+  if (before !== null && before !== stateDigest) {
+    dismiss(turn, record, `its state of step ${step} has changed since it was written`);
+    return startAnew(turn);
   }
-  state.slots = openSlots(state.rules.slots);
+  record.appliedDigest = stateDigest;
+  if (record.applyingSinceMs === null) return;
+  const tookMs = turn.nowMs - record.applyingSinceMs;
+  record.applyMs = record.applyMs === null ? tookMs : 0.7 * record.applyMs + 0.3 * tookMs;
+  record.applyingSinceMs = null;
 }
 
-/** Enough to tell whether a worker that comes back holds the gradient of the newest entry. */
-function rememberGradient(state: LeaderState, step: number, gradDigest: string): void {
-  state.gradDigests.set(step, gradDigest);
-  if (state.gradDigests.size > 256) {
-    for (const old of state.gradDigests.keys()) {
-      if (state.gradDigests.size <= 256) break;
-      state.gradDigests.delete(old);
-    }
+/** Enough to tell whether a worker that comes back is where the ledger was, and holds the newest entry's gradient. */
+function rememberEntry(state: LeaderState, step: number, entry: EntryDigests): void {
+  state.entries.set(step, entry);
+  for (const old of state.entries.keys()) {
+    if (state.entries.size <= ENTRIES_KEPT) break;
+    state.entries.delete(old);
   }
 }

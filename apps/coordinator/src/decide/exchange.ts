@@ -4,6 +4,7 @@ import {
   membersOf,
   slotsOf,
   workersByAge,
+  type LeaderState,
   type PreparedGradient,
   type WorkerRecord,
 } from './leader-state.js';
@@ -27,6 +28,7 @@ export function startExchange(turn: Turn): void {
     void: state.voidNext,
     startedMs: nowMs,
   };
+  if (state.voidNext) state.newestVoid = { termNumber: state.term.number, attempt: state.attempt };
   // Members without a slot of this step (more workers than slots) copy the sum as shadows do.
   const listeners = workersByAge(state).filter(
     (worker) => worker.role === 'member' || worker.role === 'shadow',
@@ -67,9 +69,17 @@ export function takePrepared(
 ): void {
   const { state } = turn;
   if (state.exchange === null || gradient.step !== state.next || state.voidNext) return;
-  if (attempt > state.attempt) return;
+  if (attempt > state.attempt || isVoid(state, gradient)) return;
   record.reduced = gradient;
   state.prepared.set(record.id, gradient);
+}
+
+/** It comes from before the newest void Exchange. */
+export function isVoid({ newestVoid }: LeaderState, { mark }: PreparedGradient): boolean {
+  if (newestVoid === null) return false;
+  return mark.termNumber < newestVoid.termNumber
+    ? true
+    : mark.termNumber === newestVoid.termNumber && mark.attempt < newestVoid.attempt;
 }
 
 /** A complaint waits for others, so that the one that most of them name is dropped. */

@@ -1,7 +1,14 @@
 // What happens to the leader, and what it wants done. The shell turns messages into events and carries out effects
 // in order.
 import type { WorkerId } from '@cria/runtime';
-import type { Desired, Ending, PreparedGradient, WorkerRole } from './leader-state.js';
+import type {
+  AttemptMark,
+  Desired,
+  Ending,
+  EntryDigests,
+  PreparedGradient,
+  WorkerRole,
+} from './leader-state.js';
 
 /** What a worker says of itself when it connects. */
 export interface HelloFacts {
@@ -16,10 +23,14 @@ export interface HelloFacts {
   readonly position: number;
   readonly empty: boolean;
   readonly stateDigest: string;
+  /** Of the chain of entries that its state has gone through. */
+  readonly mathHash: string;
   /** Slots of step `position` in its accumulator, finished ones and those still computed. */
   readonly has: readonly number[];
   readonly running: readonly number[];
   readonly reduced: PreparedGradient | null;
+  /** The newest void Exchange that it obeyed. */
+  readonly newestVoid: AttemptMark | null;
   /** Newest leadership that it obeyed; 0 and empty for none. */
   readonly termNumber: number;
   readonly termLeader: string;
@@ -76,7 +87,7 @@ export type LeaderEvent =
 export type AppendOutcome =
   | {
       readonly kind: 'committed';
-      readonly gradDigest: string;
+      readonly entry: EntryDigests;
       readonly verdict: 'use' | 'skip' | 'stop';
       /** The entry was there before: the step was replayed. */
       readonly replayed: boolean;

@@ -50,9 +50,24 @@ export interface Desired {
  */
 export type WorkerRole = 'member' | 'shadow' | 'load' | 'wait';
 
+/** Order of exchanges: terms rise, and attempts count through a term. */
+export interface AttemptMark {
+  readonly termNumber: number;
+  readonly attempt: number;
+}
+
+/** What the ledger's entry of a step says: of state[step], of the step's sum, and where the chain is after it. */
+export interface EntryDigests {
+  readonly stateDigest: string;
+  readonly gradDigest: string;
+  readonly mathHash: string;
+}
+
 /** A reduced gradient and what its holder found when it had it. */
 export interface PreparedGradient {
   readonly step: number;
+  /** The newest exchange that its holder says it for. */
+  readonly mark: AttemptMark;
   readonly gradDigest: string;
   readonly gradNormBits: string;
   readonly stateDigest: string;
@@ -79,6 +94,10 @@ export interface WorkerRecord {
   lastContactMs: number;
   /** Since when its heartbeats tell a lower position than the leader believes; null while they do not. */
   behindSinceMs: number | null;
+  /** Since when it applies a step; null when it does not. */
+  applyingSinceMs: number | null;
+  /** Smoothed time from a Commit to its Applied; null before the first. */
+  applyMs: number | null;
   /** When the slot that it computes now began, as far as the leader can tell. */
   busySinceMs: number;
   /** Smoothed time of a slot; null before the first. */
@@ -143,8 +162,8 @@ export interface LeaderState {
   head: number;
   /** Step under way; below `head` it is a replay. */
   next: number;
-  /** Gradient digests of the ledger's entries that the leader still knows, by step. */
-  readonly gradDigests: Map<number, string>;
+  /** The ledger's entries that the leader still knows, by step. */
+  readonly entries: Map<number, EntryDigests>;
   /** Members of the newest entry: gathering ends early when all of them are back. */
   lastMembers: readonly WorkerId[];
   /** Step of the newest manifest; null when there is none. */
@@ -169,6 +188,10 @@ export interface LeaderState {
   committing: boolean;
   /** The next Exchange must not use gradients that were reduced before. */
   voidNext: boolean;
+  /** Sums of exchanges before this one are not to be trusted, whoever still holds them; null: there was none. */
+  newestVoid: AttemptMark | null;
+  /** How often the digests of this step differed and nothing told who was wrong. */
+  undecided: number;
   complaints: Complaint[];
   complaintsUntilMs: number;
   evaluation: EvaluationRecord | null;
@@ -190,11 +213,11 @@ export function newLeaderState(options: {
   nowMs: number;
   head: number;
   lastMembers: readonly WorkerId[];
-  gradDigests: ReadonlyMap<number, string>;
+  entries: ReadonlyMap<number, EntryDigests>;
   manifestStep: number | null;
   desired: Desired;
 }): LeaderState {
-  const { rules, term, nowMs, head, lastMembers, gradDigests, manifestStep, desired } = options;
+  const { rules, term, nowMs, head, lastMembers, entries, manifestStep, desired } = options;
   return {
     rules,
     term,
@@ -204,7 +227,7 @@ export function newLeaderState(options: {
     startWaitUntilMs: nowMs,
     head,
     next: head,
-    gradDigests: new Map(gradDigests),
+    entries: new Map(entries),
     lastMembers,
     manifestStep,
     desired,
@@ -221,6 +244,8 @@ export function newLeaderState(options: {
     prepared: new Map(),
     committing: false,
     voidNext: false,
+    newestVoid: null,
+    undecided: 0,
     complaints: [],
     complaintsUntilMs: 0,
     evaluation: null,

@@ -16,6 +16,7 @@ import { loseWorker } from './lose.js';
 import { acceptHello, finishGathering, gatheringIsComplete, replaceAllWhenNobodyComputes } from './place.js';
 import { rest } from './rest.js';
 import { offerSeats, shrinkToTarget } from './seats.js';
+import { statesAgree } from './settle.js';
 import { note, type Turn } from './turn.js';
 
 /** So many times suspectMs a member may be behind: applying a large update takes its time. */
@@ -41,6 +42,7 @@ function advance(turn: Turn): void {
   const { state } = turn;
   settleComplaints(turn);
   if (state.committing) return;
+  statesAgree(turn);
   replaceAllWhenNobodyComputes(turn);
   if (rest(turn)) return;
   askForEvaluations(turn);
@@ -108,7 +110,7 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
     case 'blocked':
       return takeComplaint(turn, { ...event, accuser: record.id, accused: event.peer });
     case 'applied':
-      return takeApplied(turn, record.id, event.step, event.stateDigest);
+      return takeApplied(turn, record, event.step, event.stateDigest);
     case 'evaluated':
       record.busySinceMs = nowMs;
       return takeEvaluated(turn, event.step, event.sequences);
@@ -137,10 +139,18 @@ function suspectTheSilent(turn: Turn): void {
       nowMs - record.behindSinceMs > LAG_SUSPECTS * state.rules.suspectMs
     ) {
       loseWorker(turn, record, { why: 'it did not get to the step that the run is at', evict: true });
+    } else if (appliesTooLong(state, record, nowMs)) {
+      loseWorker(turn, record, { why: 'it applies a step far longer than usual', evict: true });
     } else if (state.phase === 'run' && isOverdue(state, record, nowMs)) {
       loseWorker(turn, record, { why: 'its slot takes far longer than usual', evict: true });
     }
   }
+}
+
+function appliesTooLong({ rules }: LeaderState, record: WorkerRecord, nowMs: number): boolean {
+  const { applyingSinceMs, applyMs } = record;
+  if (applyingSinceMs === null || applyMs === null || record.role !== 'member') return false;
+  return nowMs - applyingSinceMs > Math.max(rules.suspectMs, 4 * applyMs) + applyMs;
 }
 
 function takeDesired(turn: Turn, desired: Desired): void {

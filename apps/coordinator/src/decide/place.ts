@@ -5,11 +5,12 @@ import {
   membersOf,
   openSlots,
   workersByAge,
+  type AttemptMark,
   type PreparedGradient,
   type WorkerRecord,
   type WorkerRole,
 } from './leader-state.js';
-import { repeatExchangeTo } from './exchange.js';
+import { isVoid, repeatExchangeTo } from './exchange.js';
 import { loseWorker } from './lose.js';
 import { shrinkToTarget } from './seats.js';
 import { note, type Turn } from './turn.js';
@@ -35,13 +36,56 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
     return;
   }
   const before = state.workers.get(hello.worker);
+  if (!hello.empty && agreesWithLedger(turn, hello) === false) return refuseState(turn, hello, before);
   if (before !== undefined) loseWorker(turn, before, { why: 'says Hello again', quiet: true });
   state.invitations.delete(hello.seat);
   const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
   state.workers.set(record.id, record);
   state.hellos.set(record.id, hello);
-  if (state.phase === 'run') placeWorker(turn, record);
+  heedVoid(turn, hello.newestVoid);
+  if (state.phase === 'run') placeHello(turn, record, hello);
   shrinkToTarget(turn);
+}
+
+/** A state that the ledger contradicts helps nobody: the worker comes back without one. */
+function refuseState(turn: Turn, hello: HelloFacts, before: WorkerRecord | undefined): void {
+  const why = `its state of step ${hello.position} is not the ledger's`;
+  note(turn, 'damage-found', hello.worker, `${hello.worker}: ${why}`);
+  if (before !== undefined) loseWorker(turn, before, { why });
+  turn.effects.push({ do: 'evict', worker: hello.worker, why, mayReturn: true });
+}
+
+/** A sum from before a void Exchange is not to be trusted; a new leader learns of it from whoever obeyed. */
+function heedVoid({ state }: Turn, mark: AttemptMark | null): void {
+  if (mark === null) return;
+  const known = state.newestVoid;
+  const isNewer =
+    known === null ||
+    mark.termNumber > known.termNumber ||
+    (mark.termNumber === known.termNumber && mark.attempt > known.attempt);
+  if (!isNewer) return;
+  state.newestVoid = mark;
+  for (const [worker, gradient] of state.prepared) if (isVoid(state, gradient)) state.prepared.delete(worker);
+}
+
+/** Who is further on the ledger's way than a replay that is under way saves it: the run goes on from there. */
+function placeHello(turn: Turn, record: WorkerRecord, hello: HelloFacts): void {
+  const { state } = turn;
+  const isAhead = record.position > state.next && record.position <= state.head && !record.empty;
+  if (!isAhead || state.committing || agreesWithLedger(turn, hello) !== true)
+    return placeWorker(turn, record);
+  const text = `${record.id} is at step ${record.position} already: no need to compute up to there again`;
+  note(turn, 'waiting', record.id, text);
+  beginAt(turn, record.position);
+  for (const other of workersByAge(state)) placeWorker(turn, other);
+}
+
+/** What a Hello says of its state is what the ledger says of that position; null where the ledger cannot tell. */
+function agreesWithLedger({ state }: Turn, { position, mathHash, stateDigest }: HelloFacts): boolean | null {
+  const before = position === 0 ? state.rules.genesis : state.entries.get(position - 1)?.mathHash;
+  if (before === undefined) return null;
+  const known = state.entries.get(position)?.stateDigest ?? stateDigest;
+  return mathHash === before && stateDigest === known;
 }
 
 /** Ends gathering: decides the step to go on with and places everybody who said Hello. */
@@ -108,6 +152,8 @@ function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRec
     appliedDigest: hello.stateDigest === '' ? null : hello.stateDigest,
     lastContactMs: nowMs,
     behindSinceMs: null,
+    applyingSinceMs: null,
+    applyMs: null,
     busySinceMs: nowMs,
     slotMs: null,
     leaving: null,
@@ -142,12 +188,13 @@ function beginAt(turn: Turn, step: number): void {
   state.stepStartedMs = nowMs;
   state.lostMs = 0;
   state.attemptsThisStep = 0;
+  state.undecided = 0;
   state.evaluation = null;
 }
 
 /** The worker holds the gradient that the ledger's entry of `step` names. */
 function holdsGradientOf(turn: Turn, record: WorkerRecord, step: number): boolean {
-  const digest = turn.state.gradDigests.get(step);
+  const digest = turn.state.entries.get(step)?.gradDigest;
   return record.reduced?.step === step && digest !== undefined && record.reduced.gradDigest === digest;
 }
 
@@ -170,7 +217,6 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
     }
   }
   record.role = roleAt(turn, record, state.next);
-  if (record.role === 'member' && damagedState(turn, record)) record.role = 'shadow';
   if (record.role === 'member' && mustOnlyListen(turn, record)) {
     record.role = 'shadow';
     // Without a state it has to copy one first, and says Hello when that is whole.
@@ -189,6 +235,7 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
     record.position = state.next;
     // It was the digest of the position before; Applied will tell the new one.
     record.appliedDigest = null;
+    record.applyingSinceMs = turn.nowMs;
     record.reduced = null;
   } else adoptPrepared(turn, record.id, record.reduced);
 }
@@ -201,22 +248,6 @@ function mustOnlyListen(turn: Turn, record: WorkerRecord): boolean {
   const { exchange, committing, next } = turn.state;
   if (record.position !== next) return false;
   return committing || (exchange !== null && record.reduced?.step !== next);
-}
-
-/** Its state is not what the other members have at this position. */
-function damagedState(turn: Turn, record: WorkerRecord): boolean {
-  if (record.appliedDigest === null || record.position !== turn.state.next) return false;
-  const other = membersOf(turn.state).find(
-    (member) => member !== record && member.position === record.position && member.appliedDigest !== null,
-  );
-  if (other === undefined || other.appliedDigest === record.appliedDigest) return false;
-  note(
-    turn,
-    'damage-found',
-    record.id,
-    `state at step ${record.position} differs from ${other.id}'s: copied anew`,
-  );
-  return true;
 }
 
 /** Finished work stays if nobody else has been given any of those slots; otherwise all of it goes. */
@@ -234,7 +265,7 @@ function keepFinishedWork(turn: Turn, record: WorkerRecord, facts: HelloFacts): 
 /** A gradient of the step under way that was reduced under an earlier leader or connection still counts. */
 function adoptPrepared(turn: Turn, worker: WorkerId, reduced: PreparedGradient | null): void {
   const { state } = turn;
-  if (reduced === null || reduced.step !== state.next || state.voidNext) return;
+  if (reduced === null || reduced.step !== state.next || state.voidNext || isVoid(state, reduced)) return;
   state.prepared.set(worker, reduced);
 }
 

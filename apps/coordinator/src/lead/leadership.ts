@@ -5,7 +5,7 @@ import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
 import { CriaError, sleep, type WorkerId } from '@cria/runtime';
 import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
 import { decideLeader } from '../decide/leader.js';
-import { membersOf, slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
+import { slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
 import { gradientOfPrepare, helloFacts } from '../rpc/hello-facts.js';
@@ -62,7 +62,8 @@ export class Leadership implements ControlSink {
   #knownSeats = new Set<string>();
   /** Also of workers that are gone: an Exchange sent again repeats the same bytes. */
   readonly #addresses = new Map<WorkerId, string>();
-  readonly #appliedDigests = new Map<number, string>();
+  /** Digests of state[step] as members report them. */
+  readonly #appliedDigests = new Map<number, Map<WorkerId, string>>();
 
   constructor(parts: LeadershipParts) {
     this.#parts = parts;
@@ -163,7 +164,7 @@ export class Leadership implements ControlSink {
     const written = this.context.checkpoints.write({
       ...order,
       signal,
-      stateDigest: this.#appliedDigest(step, signal),
+      stateDigest: this.#appliedDigest(step, stripes, signal),
     });
     void written.then(
       (manifest) => {
@@ -233,23 +234,31 @@ export class Leadership implements ControlSink {
     return slotsOf(this.state, worker);
   }
 
-  /** Digest of state[step] as the first member to have it reports. */
-  async #appliedDigest(step: number, signal: AbortSignal): Promise<string> {
+  /** Digest of state[step] as all who deliver a part of it report. */
+  async #appliedDigest(step: number, stripes: StripeOrder, signal: AbortSignal): Promise<string> {
     const deadlineMs = this.nowMs() + APPLIED_WAIT_MS;
     for (;;) {
-      const member = membersOf(this.state).find(
-        (record) => record.position === step && record.appliedDigest !== null,
-      );
-      const digest = this.#appliedDigests.get(step) ?? member?.appliedDigest;
-      if (digest) return digest;
+      const digests = stripes.map(({ worker }) => this.#reportedDigest(step, worker));
+      const [first = null] = digests;
+      if (first !== null && digests.every((digest) => digest !== null)) {
+        if (digests.every((digest) => digest === first)) return first;
+        throw new CriaError('STATE_DAMAGED', `members report different states of step ${step}`);
+      }
       if (this.nowMs() > deadlineMs)
         throw new CriaError('DEADLINE_EXCEEDED', `nobody reported the state of step ${step}`);
       await sleep(this.context.clock, APPLIED_POLL_MS, signal);
     }
   }
 
-  #rememberApplied(step: number, digest: string): void {
-    this.#appliedDigests.set(step, digest);
+  #reportedDigest(step: number, worker: WorkerId): string | null {
+    const record = this.state.workers.get(worker);
+    const known = record?.position === step ? record.appliedDigest : null;
+    return this.#appliedDigests.get(step)?.get(worker) ?? known;
+  }
+
+  #rememberApplied(step: number, worker: WorkerId, digest: string): void {
+    const reported = this.#appliedDigests.get(step) ?? new Map<WorkerId, string>();
+    this.#appliedDigests.set(step, reported.set(worker, digest));
     for (const old of this.#appliedDigests.keys()) {
       if (this.#appliedDigests.size <= APPLIED_KEPT) break;
       this.#appliedDigests.delete(old);
@@ -295,7 +304,7 @@ export class Leadership implements ControlSink {
         };
       }
       case 'applied':
-        this.#rememberApplied(message.value.step, message.value.stateDigest);
+        this.#rememberApplied(message.value.step, worker, message.value.stateDigest);
         return { kind: 'applied', worker, ...message.value };
       case 'evaluated':
         return { kind: 'evaluated', worker, step: message.value.step, sequences: message.value.sequences };

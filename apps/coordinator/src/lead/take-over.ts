@@ -78,7 +78,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
     nowMs: context.clock.monotonicMs(),
     head: ledger.length,
     lastMembers: (recovered.entries.at(-1)?.ops.members ?? []).map((member) => workerId(member.worker)),
-    gradDigests: ledger.gradDigests(),
+    entries: ledger.digests(),
     manifestStep: manifest?.step ?? null,
     desired: holds,
   });

@@ -22,6 +22,7 @@ import {
 import type { LedgerTail, Term } from '@cria/queue';
 import { CriaError, present, type Clock, type Log } from '@cria/runtime';
 import type { AppendOutcome } from '../decide/leader-events.js';
+import type { EntryDigests } from '../decide/leader-state.js';
 
 /** What the report part says about a step, in slot order. */
 export interface StepReport {
@@ -90,9 +91,9 @@ export class LedgerKeeper {
     return position === 0 ? this.#options.genesisPoint.mathHash : (this.entry(position - 1)?.mathHash ?? '');
   }
 
-  /** gradDigests of the entries at hand, by step. */
-  gradDigests(): Map<number, string> {
-    return new Map(this.#entries.map((entry) => [entry.math.step, entry.math.gradDigest]));
+  /** What the entries at hand say, by step. */
+  digests(): Map<number, EntryDigests> {
+    return new Map(this.#entries.map((entry) => [entry.math.step, digestsOf(entry)]));
   }
 
   /** Appends the step, or compares it when the ledger has it. */
@@ -195,7 +196,7 @@ export class LedgerKeeper {
 }
 
 function committed(entry: LedgerEntry, replayed: boolean): AppendOutcome {
-  return { kind: 'committed', gradDigest: entry.math.gradDigest, verdict: entry.math.verdict, replayed };
+  return { kind: 'committed', entry: digestsOf(entry), verdict: entry.math.verdict, replayed };
 }
 
 function diverged(step: number, why: string): AppendOutcome {
@@ -230,4 +231,8 @@ function meanLoss(lossBits: readonly number[]): number {
 /** Whether an error means that the append has to be tried again unchanged. */
 export function mustRepeat(error: unknown): boolean {
   return CriaError.is(error) && error.action === 'retry';
+}
+
+function digestsOf({ math, mathHash }: LedgerEntry): EntryDigests {
+  return { stateDigest: math.stateDigest, gradDigest: math.gradDigest, mathHash };
 }

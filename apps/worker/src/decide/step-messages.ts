@@ -61,7 +61,8 @@ function listenWhileCopying({ state, effects }: WorkerTurn, { message }: Deferre
   if (message.$case === 'exchange') {
     state.exchange = message.value;
     state.exchangeRunning = true;
-    effects.push({ do: 'exchange', exchange: message.value, isListener: true });
+    const { value } = message;
+    effects.push({ do: 'exchange', exchange: value, isVoid: value.void, isListener: true });
   } else if (message.$case === 'commit') effects.push({ do: 'copy-commit', commit: message.value });
 }
 
@@ -108,11 +109,13 @@ function takeEvaluate({ effects }: WorkerTurn, request: Evaluate): void {
 function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
   const { state, effects } = turn;
   if (isSameExchange(state.exchange, exchange) && state.exchangeRunning) return;
-  if (exchange.void && state.reduced !== null) {
+  // The same order once more voids nothing: what is here was summed under it.
+  const isVoid = exchange.void && !isNewestVoid(state, exchange);
+  if (isVoid && state.reduced !== null) {
     state.reduced = null;
     effects.push({ do: 'drop-reduced' });
   }
-  if (exchange.void) state.newestVoid = { ...state.term, attempt: exchange.attempt };
+  if (isVoid) state.newestVoid = { ...state.term, attempt: exchange.attempt };
   const own = exchange.sets.find((set) => set.worker === state.worker);
   if (own !== undefined && exchange.from.length === 0 && state.reduced === null && !holds(state, own.slots)) {
     dropAccumulator(turn);
@@ -122,7 +125,11 @@ function takeExchange(turn: WorkerTurn, exchange: Exchange): void {
   // Whoever has the sum already serves it under the new attempt, too: its exchange thread hears of every order.
   if (state.reduced === null) state.exchangeRunning = true;
   else sendPrepare(turn, exchange.attempt);
-  effects.push({ do: 'exchange', exchange, isListener: own === undefined || state.listensOnly });
+  effects.push({ do: 'exchange', exchange, isVoid, isListener: own === undefined || state.listensOnly });
+}
+
+function isNewestVoid({ newestVoid }: WorkerState, exchange: Exchange): boolean {
+  return newestVoid !== null && isSameExchange(exchange, { term: newestVoid, attempt: newestVoid.attempt });
 }
 
 function holds(state: WorkerState, slots: readonly number[]): boolean {
@@ -154,5 +161,8 @@ function takeCommit(turn: WorkerTurn, commit: Commit, entry: DeferredMessage['en
 
 function takeStore({ state, effects }: WorkerTurn, store: Store): void {
   const own = store.stripes.filter((stripe) => stripe.worker === state.worker);
-  if (own.length > 0) effects.push({ do: 'keep-stripes', step: store.step, stripes: own });
+  if (own.length === 0) return;
+  effects.push({ do: 'keep-stripes', step: store.step, stripes: own });
+  // No Prepare will follow that would find a bit that has turned over since.
+  effects.push({ do: 'read-state' });
 }

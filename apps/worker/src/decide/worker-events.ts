@@ -47,6 +47,8 @@ export type WorkerEvent =
       readonly mathHash: string;
       readonly stateDigest: string;
     }
+  /** The digest of the state as it is in memory now. */
+  | { readonly kind: 'state-read'; readonly position: number; readonly stateDigest: string }
   | { readonly kind: 'state-failed'; readonly why: string }
   | { readonly kind: 'leave'; readonly why: string };
 
@@ -61,12 +63,19 @@ export type WorkerEffect =
   | { readonly do: 'compute'; readonly work: SlotWork; readonly first: boolean; readonly generation: number }
   | { readonly do: 'drop-accumulator' }
   | { readonly do: 'evaluate'; readonly request: Evaluate }
-  /** `isListener`: only all-gather. */
-  | { readonly do: 'exchange'; readonly exchange: Exchange; readonly isListener: boolean }
+  /** `isListener`: only all-gather. `isVoid`: a sum of this step that is here already does not count. */
+  | {
+      readonly do: 'exchange';
+      readonly exchange: Exchange;
+      readonly isListener: boolean;
+      readonly isVoid: boolean;
+    }
   | { readonly do: 'cancel-exchange' }
   | { readonly do: 'drop-reduced' }
   | { readonly do: 'apply'; readonly commit: Commit }
   /** A shadow that copies hears of a commit: its copy rolls forward with it. */
   | { readonly do: 'copy-commit'; readonly commit: Commit }
   | { readonly do: 'keep-stripes'; readonly step: number; readonly stripes: readonly Stripe[] }
+  /** Answered by `state-read`. */
+  | { readonly do: 'read-state' }
   | { readonly do: 'leave-run'; readonly why: string; readonly mayReturn: boolean };

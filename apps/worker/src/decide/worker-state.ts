@@ -20,6 +20,11 @@ export interface PreparedGradient {
   readonly report: Uint8Array;
 }
 
+/** One that this worker holds, and the exchange that it comes from. */
+export interface HeldGradient extends PreparedGradient {
+  readonly reducedIn: AttemptId;
+}
+
 export interface SlotWork {
   readonly slot: number;
   readonly tokens: Uint8Array;
@@ -83,7 +88,7 @@ export interface WorkerState {
   exchange: Exchange | null;
   /** The exchange thread is summing and has not answered. */
   exchangeRunning: boolean;
-  reduced: PreparedGradient | null;
+  reduced: HeldGradient | null;
   newestVoid: AttemptId | null;
   /** The entry being applied. */
   applying: {

@@ -172,6 +172,14 @@ describe('an exchange', () => {
     expect(bench.exchange(2, [2], { void: true }).does()).toEqual(['drop-reduced', 'exchange']);
   });
 
+  it('that is void drops nothing when it is sent once more: the sum was made under it', () => {
+    const bench = new Bench().member().grant([0]).computed(0).exchange(2, [0], { void: true }).reduced(2);
+    bench.exchange(2, [0], { void: true });
+    expect(bench.does()).toEqual(['send prepare', 'exchange']);
+    expect(bench.state.reduced).not.toBeNull();
+    expect(bench.last.at(-1)).toMatchObject({ isVoid: false });
+  });
+
   it('of others is listened to by a member without a slot', () => {
     const bench = new Bench()
       .member()

@@ -47,6 +47,8 @@ function takeEvent(turn: WorkerTurn, event: WorkerEvent): void {
       return stateApplied(turn, event);
     case 'state-ready':
       return stateReady(turn, event);
+    case 'state-read':
+      return stateRead(turn, event);
     case 'state-failed':
       state.phase = 'empty';
       state.position = 0;
@@ -115,7 +117,7 @@ function gradientReduced(turn: WorkerTurn, event: EventOf<'reduced'>): void {
   state.exchangeRunning = false;
   if (state.reduced !== null) return;
   if (state.phase !== 'ready' || event.gradient.step !== state.position) return;
-  state.reduced = event.gradient;
+  state.reduced = { ...event.gradient, reducedIn: { ...event.term, attempt: event.attempt } };
   sendPrepare(turn, event.attempt, event.stats);
   replayDeferred(turn);
 }
@@ -157,6 +159,12 @@ function stateApplied(turn: WorkerTurn, event: EventOf<'applied'>): void {
   const value = { step: state.position, stateDigest: event.stateDigest };
   effects.push({ do: 'send', message: { $case: 'applied', value } });
   replayDeferred(turn);
+}
+
+function stateRead({ state, effects }: WorkerTurn, event: EventOf<'state-read'>): void {
+  if (state.phase !== 'ready' || !state.welcomed || event.position !== state.position) return;
+  const value = { step: event.position, stateDigest: event.stateDigest };
+  effects.push({ do: 'send', message: { $case: 'applied', value } });
 }
 
 function stateReady(turn: WorkerTurn, event: EventOf<'state-ready'>): void {

@@ -36,7 +36,13 @@ export function composeHello(identity: WorkerIdentity, state: WorkerState): Hell
     reduced:
       reduced === null || !isWhole
         ? undefined
-        : { ...reduced, digest: reduced.gradDigest, report: Buffer.from(reduced.report), term, attempt: 0 },
+        : {
+            ...reduced,
+            digest: reduced.gradDigest,
+            report: Buffer.from(reduced.report),
+            term: { number: reduced.reducedIn.number, leader: reduced.reducedIn.leader },
+            attempt: reduced.reducedIn.attempt,
+          },
     newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
     entriesFirst: 0,
     entriesEnd: 0,

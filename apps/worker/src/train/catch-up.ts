@@ -111,6 +111,7 @@ export class CatchUp {
       assert(entry !== undefined && gradient !== undefined, 'what goes on has its entry and its sum');
       const parts = [...this.#positions.keys()].filter((part) => this.#positions[part] === from);
       await this.#options.engine.rollForward({
+        stateDigest: null,
         step: from,
         use: entry.math.verdict === 'use',
         gradNorm: entry.math.gradNorm,

@@ -40,6 +40,8 @@ export interface UpdateOrder {
   readonly gradNorm: number;
   /** Packed reduced gradient, one entry per part of `parts`. */
   readonly packed: readonly Uint8Array[];
+  /** What the state was when it was last written, 16 hex digits; null: it is not checked (a copy under way). */
+  readonly stateDigest: string | null;
   /** Parts to update; all of them for a member. */
   readonly parts: readonly number[];
 }

@@ -15,7 +15,7 @@ import {
   type Engine,
   type ParameterLayout,
 } from '@cria/model';
-import { assert, pauseAt, present, systemClock } from '@cria/runtime';
+import { assert, CriaError, pauseAt, present, systemClock } from '@cria/runtime';
 import { damageGradient, damageMemory } from '../faults/damage.js';
 import type { SlotComputed, SlotOrder, TrainingSettings, UpdateOrder } from './engine-messages.js';
 
@@ -79,27 +79,44 @@ export class Trainer {
 
   /** Digest of parameters and moments, 16 hex digits. */
   stateDigest(): string {
-    const { params, expAvg, expAvgSq } = this.#settings.state;
-    const digest = (values: Float32Array): bigint => this.#kernels.digestWords(wordsOf(values), 0);
-    return hex(combineStateDigest(digest(params), digest(expAvg), digest(expAvgSq)));
+    const digests = new PartDigests(this.#kernels, this.#settings.state);
+    digests.add(0, this.#layout.paddedSize);
+    return digests.hex();
   }
 
   /** state[step] becomes state[step + 1]. */
   async update(order: UpdateOrder): Promise<{ stateDigest: string }> {
     assert(order.parts.length === this.#numParts, 'a member updates every part');
-    this.rollForward(order);
+    const { read, written } = this.#apply(order);
+    if (order.stateDigest !== null && order.stateDigest !== read) {
+      throw new CriaError(
+        'STATE_DAMAGED',
+        `the state of step ${order.step} has digest ${read} where ${order.stateDigest} was written: memory of this machine is damaged; the worker ends and copies the state anew when it is started again`,
+      );
+    }
     await this.#engine.setParameters(this.#settings.state.params);
-    return { stateDigest: this.stateDigest() };
+    return { stateDigest: written };
   }
 
   /** The same for some parts; the engine keeps its weights. */
   rollForward(order: UpdateOrder): void {
+    this.#apply(order);
+  }
+
+  /** Digests of what was read and of what was written, taken while each part is at hand. */
+  #apply(order: UpdateOrder): { read: string; written: string } {
     const { state } = this.#settings;
+    const read = new PartDigests(this.#kernels, state);
+    const written = new PartDigests(this.#kernels, state);
     order.parts.forEach((part, i) => {
+      const { from, to } = partRange(part, this.#layout.paddedSize);
       beginPartApply(state, part);
+      read.add(from, to);
       if (order.use) this.#updatePart(order, part, present(order.packed[i], 'the packed part'));
+      written.add(from, to);
       endPartApply(state, part);
     });
+    return { read: read.hex(), written: written.hex() };
   }
 
   /** Mean loss of each sequence. */
@@ -134,6 +151,30 @@ export class Trainer {
       else ranges.push({ from: start, to: stop, decay: tensor.decay });
     });
     return ranges;
+  }
+}
+
+/** The state's digest is linear: it is the sum of those of its parts. */
+class PartDigests {
+  readonly #kernels: Kernels;
+  readonly #arrays: readonly Float32Array[];
+  readonly #sums = [0n, 0n, 0n];
+
+  constructor(kernels: Kernels, { params, expAvg, expAvgSq }: TrainingSettings['state']) {
+    this.#kernels = kernels;
+    this.#arrays = [params, expAvg, expAvgSq];
+  }
+
+  add(from: number, to: number): void {
+    this.#arrays.forEach((values, i) => {
+      const digest = this.#kernels.digestWords(wordsOf(values.subarray(from, to)), from);
+      this.#sums[i] = (this.#sums[i] ?? 0n) + digest;
+    });
+  }
+
+  hex(): string {
+    const [params = 0n, expAvg = 0n, expAvgSq = 0n] = this.#sums;
+    return hex(combineStateDigest(params, expAvg, expAvgSq));
   }
 }
 

@@ -1,6 +1,5 @@
 // Pulls the members' stripes and publishes the manifest (apps/coordinator/src/checkpoint/checkpoint-keeper.ts).
 import type { StripeOrder } from '@cria/coordinator/decide/leader-events';
-import { membersOf } from '@cria/coordinator/decide/leader-state';
 import { UNSET, stateDigest } from '../model/mathematics.js';
 import { pullPart } from '../worker/peer.js';
 import { all, sleep, type Abort, type Task } from '../world/future.js';
@@ -65,16 +64,21 @@ function* pullStripe(
   }
 }
 
-/** As the first member to have it reports. */
-function* appliedDigest(leadership: Leadership, { step, abort }: CheckpointOrder): Task<string> {
-  const { process, cluster, state } = leadership;
+/** As all who deliver a part of it report. */
+function* appliedDigest(leadership: Leadership, { step, sources, abort }: CheckpointOrder): Task<string> {
+  const { process, cluster, state, appliedDigests } = leadership;
   const deadlineMs = cluster.world.nowMs + APPLIED_WAIT_MS;
   for (;;) {
-    const member = membersOf(state).find(
-      (record) => record.position === step && record.appliedDigest !== null,
-    );
-    const digest = leadership.appliedDigests.get(step) ?? member?.appliedDigest;
-    if (digest) return digest;
+    const digests = sources.map(({ worker }) => {
+      const record = state.workers.get(worker);
+      const known = record?.position === step ? record.appliedDigest : null;
+      return appliedDigests.get(step)?.get(worker) ?? known;
+    });
+    const [first = null] = digests;
+    if (first !== null && digests.every((digest) => digest !== null)) {
+      if (digests.every((digest) => digest === first)) return first;
+      throw new Error(`members report different states of step ${step}`);
+    }
     if (cluster.world.nowMs > deadlineMs) throw new Error(`nobody reported the state of step ${step}`);
     yield* sleep(process, APPLIED_POLL_MS, abort);
   }

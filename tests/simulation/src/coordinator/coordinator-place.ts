@@ -24,6 +24,14 @@ export class CoordinatorPlace {
     return this.#process.alive && this.#coordinator?.leads === true;
   }
 
+  /** SIGTERM. */
+  leave(): void {
+    const process = this.#process;
+    const coordinator = this.#coordinator;
+    if (!process.alive || coordinator === null) return;
+    process.arrive(0, () => coordinator.leave());
+  }
+
   start(): void {
     const { world } = this.#cluster;
     // Leader ids are new with every process; the place keeps its address.

@@ -23,6 +23,7 @@ export class Coordinator {
   #leadership: Leadership | null = null;
   #holder: LeaseHolder | null = null;
   #ledNumber = 0;
+  #isLeaving = false;
   #wanted: Desired;
 
   constructor(cluster: Cluster, process: SimProcess, address: string) {
@@ -55,6 +56,13 @@ export class Coordinator {
     process.run(this.#standBy());
   }
 
+  /** SIGTERM: gives the lease back and ends. */
+  leave(): void {
+    this.#isLeaving = true;
+    if (this.#leadership === null) this.#process.kill();
+    else this.#leadership.stepDown('this coordinator leaves', 0);
+  }
+
   get #peerAddress(): string {
     return `store:${this.#process.id}`;
   }
@@ -66,6 +74,7 @@ export class Coordinator {
       const end = yield* this.#lead(term, sentAtMs, termAtLeast);
       this.#process.log(() => `leadership over: ${JSON.stringify(end)}`);
       if (end.kind === 'ended') return this.#cluster.onEnded(end.ending, end.reason);
+      if (this.#isLeaving) return this.#process.kill();
       if (end.kind === 'failed') return this.#cluster.world.crashed(this.#process.id, end.error);
       // One process never leads twice with one number, whatever Redis has forgotten.
       termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#ledNumber + 1);

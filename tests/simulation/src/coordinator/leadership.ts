@@ -2,8 +2,8 @@
 // leader-effects.ts).
 import { decideLeader } from '@cria/coordinator/decide/leader';
 import type { LeaderEffect, LeaderEvent, StripeOrder } from '@cria/coordinator/decide/leader-events';
-import type { Desired, Ending, LeaderState } from '@cria/coordinator/decide/leader-state';
-import type { Stripe } from '@cria/protocol';
+import type { AttemptMark, Desired, Ending, LeaderState } from '@cria/coordinator/decide/leader-state';
+import type { Stripe, Term } from '@cria/protocol';
 import { workerId, type WorkerId } from '@cria/runtime';
 import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-events';
 import type { Cluster } from '../cluster.js';
@@ -12,7 +12,7 @@ import { decodeReport } from '../model/mathematics.js';
 import { mathOf } from '../model/oracle.js';
 import { RedisUnavailable } from '../stores/fake-redis.js';
 import type { SimTerm } from '../stores/redis-data.js';
-import { describeMessage } from '../worker/session.js';
+import { describeMessage } from '../worker/describe-message.js';
 import { Abort, Chain, Future, sleep, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import { writeCheckpoint } from './checkpoint-writer.js';
@@ -47,8 +47,8 @@ export class Leadership implements ControlSink {
   readonly term: SimTerm;
   readonly ledger: LedgerKeeper;
   readonly abort = new Abort();
-  /** Digest of state[step] as the first member to have it reports. */
-  readonly appliedDigests = new Map<number, string>();
+  /** Digests of state[step] as members report them. */
+  readonly appliedDigests = new Map<number, Map<string, string>>();
   readonly #parts: LeadershipParts;
   readonly #queue: LeaderEvent[] = [];
   readonly #ended = new Future<LeadershipEnd>();
@@ -291,9 +291,12 @@ export class Leadership implements ControlSink {
         const { value } = message;
         this.#addresses.set(worker, value.address);
         const reduced =
-          value.reduced === undefined ? null : { ...value.reduced, gradDigest: value.reduced.digest };
+          value.reduced === undefined
+            ? null
+            : { ...value.reduced, gradDigest: value.reduced.digest, mark: markOf(value.reduced) };
+        const newestVoid = value.newestVoid === undefined ? null : markOf(value.newestVoid);
         const { number: termNumber, leader: termLeader } = value.highestTerm ?? { number: 0, leader: '' };
-        const hello = { ...value, worker, reduced, termNumber, termLeader };
+        const hello = { ...value, worker, reduced, newestVoid, termNumber, termLeader };
         return { kind: 'hello', hello };
       }
       case 'slotDone':
@@ -302,7 +305,7 @@ export class Leadership implements ControlSink {
         return { kind: 'released', worker, ...message.value };
       case 'prepare': {
         const { step, gradDigest, gradNormBits, stateDigest, report, attempt } = message.value;
-        const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
+        const gradient = { step, mark: markOf(message.value), gradDigest, gradNormBits, stateDigest, report };
         const isMutant = this.cluster.mutants.attemptPerStep === true;
         return { kind: 'prepared', worker, attempt: isMutant ? this.state.attempt : attempt, gradient };
       }
@@ -313,7 +316,8 @@ export class Leadership implements ControlSink {
       }
       case 'applied': {
         const { step, stateDigest } = message.value;
-        this.appliedDigests.set(step, stateDigest);
+        const reported = this.appliedDigests.get(step) ?? new Map<string, string>();
+        this.appliedDigests.set(step, reported.set(worker, stateDigest));
         return { kind: 'applied', worker, step, stateDigest };
       }
       case 'evaluated':
@@ -386,6 +390,10 @@ export class Leadership implements ControlSink {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function markOf({ term, attempt }: { term?: Term | undefined; attempt: number }): AttemptMark {
+  return { termNumber: term?.number ?? 0, attempt };
+}
 
 function* nothing(): Task {
   // There is nothing to do any more.

@@ -9,7 +9,7 @@ import {
   type LedgerMath,
 } from '@cria/ledger';
 import type { AppendOutcome } from '@cria/coordinator/decide/leader-events';
-import type { Desired } from '@cria/coordinator/decide/leader-state';
+import type { Desired, EntryDigests } from '@cria/coordinator/decide/leader-state';
 import type { Cluster } from '../cluster.js';
 import { GENESIS } from '../model/mathematics.js';
 import type { SimLedgerFile } from '../stores/durable.js';
@@ -59,8 +59,9 @@ export class LedgerKeeper {
     return position === 0 ? GENESIS : (this.entry(position - 1)?.mathHash ?? '');
   }
 
-  gradDigests(): Map<number, string> {
-    return new Map(this.#entries.map((entry) => [entry.math.step, entry.math.gradDigest]));
+  /** What the entries at hand say, by step. */
+  digests(): Map<number, EntryDigests> {
+    return new Map(this.#entries.map((entry) => [entry.math.step, digestsOf(entry)]));
   }
 
   /** Appends the step, or compares it when the ledger has it. Throws RedisUnavailable: again. */
@@ -129,5 +130,9 @@ function compare(math: LedgerMath, known: LedgerEntry | null): AppendOutcome {
 }
 
 function committed(entry: LedgerEntry, replayed: boolean): AppendOutcome {
-  return { kind: 'committed', gradDigest: entry.math.gradDigest, verdict: entry.math.verdict, replayed };
+  return { kind: 'committed', entry: digestsOf(entry), verdict: entry.math.verdict, replayed };
+}
+
+function digestsOf({ math, mathHash }: LedgerEntry): EntryDigests {
+  return { stateDigest: math.stateDigest, gradDigest: math.gradDigest, mathHash };
 }

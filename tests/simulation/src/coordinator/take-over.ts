@@ -52,7 +52,7 @@ export function* takeOver(options: TakeOverOptions): Task<Leadership> {
     nowMs: world.nowMs,
     head: ledger.length,
     lastMembers: (entries.at(-1)?.ops.members ?? []).map((member) => workerId(member.worker)),
-    gradDigests: ledger.gradDigests(),
+    entries: ledger.digests(),
     manifestStep: manifest?.step ?? null,
     desired,
   });

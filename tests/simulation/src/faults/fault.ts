@@ -18,8 +18,15 @@ export type FaultAction =
   | { readonly do: 'slow'; readonly host: string; readonly forMs: number; readonly addMs: number }
   | { readonly do: 'scale'; readonly target: number }
   | { readonly do: 'pause'; readonly forMs: number }
-  /** SIGTERM to a worker. */
-  | { readonly do: 'leave'; readonly who: string };
+  /** SIGTERM to a worker or a coordinator. */
+  | { readonly do: 'leave'; readonly who: string }
+  /** The newest checkpoint no longer verifies. */
+  | { readonly do: 'damage-checkpoint' }
+  /** A bit turns over in a worker, or it computes wrongly once. */
+  | { readonly do: 'flip'; readonly who: string; readonly where: Damage; readonly part: number };
+
+/** In the state or the accumulator; a slot's gradient or the optimizer's update computed wrongly. */
+export type Damage = 'state' | 'accumulator' | 'slot' | 'update';
 
 export interface Fault {
   readonly when: When;

@@ -76,15 +76,29 @@ export class Injector {
         });
         return this.#repeatWish();
       case 'leave':
-        return this.#targets.workers.find((place) => place.name === action.who)?.leave();
+        return this.#place(action.who, hit)?.leave();
+      case 'damage-checkpoint':
+        // Whoever leads next looks at the checkpoints anew.
+        // Nobody is left to write the last one again.
+        if (this.#cluster.durable.newest()?.step === this.#cluster.rules.endStep) return;
+        this.#cluster.durable.damageNewest();
+        return this.#process('leader', hit)?.kill();
+      case 'flip':
+        return this.#targets.workers
+          .find((place) => place.name === action.who)
+          ?.flip(action.where, action.part);
     }
   }
 
-  #process(who: string, hit: string): SimProcess | undefined {
+  #place(who: string, hit: string): WorkerPlace | CoordinatorPlace | undefined {
     const { workers, coordinators } = this.#targets;
-    if (who === 'leader') return coordinators.find((place) => place.leads)?.process;
-    const name = who === 'hit' ? hit : who;
-    return [...workers, ...coordinators].find((place) => place.name === name)?.process;
+    if (who === 'leader') return coordinators.find((place) => place.leads);
+    const id = who === 'hit' ? hit : who;
+    return [...workers, ...coordinators].find((place) => place.name === id || place.process.id === id);
+  }
+
+  #process(who: string, hit: string): SimProcess | undefined {
+    return this.#place(who, hit)?.process;
   }
 
   #lookAfterWishes(): void {

@@ -1,7 +1,7 @@
 // A schedule for a seed: the shape of the cluster, and the faults.
 import { Rng } from '@cria/runtime';
 import type { Comeback } from '../stores/fake-redis.js';
-import type { Fault, FaultAction, When } from './fault.js';
+import type { Damage, Fault, FaultAction, When } from './fault.js';
 
 export interface ClusterShape {
   readonly workers: number;
@@ -12,6 +12,8 @@ export interface ClusterShape {
   readonly endStep: number;
   readonly checkpointEverySteps: number;
   readonly validationEverySteps: number;
+  readonly workersMin: number;
+  readonly onLoss: 'salvage' | 'discard';
   /** Usual time of a slot, by worker. */
   readonly slotMs: readonly number[];
 }
@@ -64,6 +66,9 @@ interface Profile {
   readonly points: Readonly<Record<string, number>>;
   readonly actions: Readonly<Partial<Record<FaultAction['do'], number>>>;
   readonly atLeastWorkers: number;
+  /** All workers are members, equally fast, and have slots in every step. */
+  readonly isEven?: boolean;
+  readonly damages?: readonly Damage[];
 }
 
 const EVERYTHING: Profile = {
@@ -99,7 +104,10 @@ const LEADERS: Profile = {
   faults: [2, 9],
   atPoints: 4,
   points: { ...COMMIT_POINTS, ...RARE_POINTS, ...JOIN_POINTS, 'leader <- prepare': 20 },
-  actions: { kill: 2, freeze: 2, redis: 4, 'leader-and-redis': 3, partition: 2, isolate: 1, slow: 1 },
+  actions: {
+    ...{ kill: 2, freeze: 2, redis: 4, 'leader-and-redis': 3, partition: 2, isolate: 1, slow: 1 },
+    ...{ leave: 1, 'damage-checkpoint': 1 },
+  },
   atLeastWorkers: 1,
 };
 
@@ -112,22 +120,39 @@ const JOINS: Profile = {
   atLeastWorkers: 2,
 };
 
-const PROFILES = [EVERYTHING, EXCHANGES, LEADERS, JOINS];
+/** Memory fails, in one worker of several; nothing else does, or there might be nobody to compare with. */
+const FLIPS: Profile = {
+  faults: [1, 2],
+  atPoints: 5,
+  points: { ...EXCHANGE_POINTS, ...COMMIT_POINTS, ...COMPUTE_POINTS },
+  actions: { flip: 1 },
+  damages: ['state', 'state', 'accumulator'],
+  atLeastWorkers: 2,
+  isEven: true,
+};
+
+/** The optimizer's update comes out wrong, once: found only by comparing with others. */
+const SLIPS: Profile = { ...FLIPS, faults: [1, 1], damages: ['update'] };
+
+const PROFILES = [EVERYTHING, EXCHANGES, LEADERS, JOINS, FLIPS, SLIPS];
 
 export function scheduleOf(seed: number): Schedule {
   const rng = new Rng(seed, 3);
   const profile = pick(rng, PROFILES);
   const workers = Math.max(profile.atLeastWorkers, 1 + rng.below(4));
+  const isEven = profile.isEven === true;
+  const target = isEven ? workers : Math.max(1, workers - (rng.below(4) === 0 ? 1 : 0));
   const shape: ClusterShape = {
-    workers,
-    target: Math.max(1, workers - (rng.below(4) === 0 ? 1 : 0)),
+    ...{ workers, target },
     coordinators: 1 + rng.below(3),
-    slots: 2 + rng.below(5),
+    slots: isEven ? 2 * workers : 2 + rng.below(5),
     numParts: 2 + rng.below(2),
     endStep: 4 + rng.below(8),
     checkpointEverySteps: 2 + rng.below(4),
     validationEverySteps: rng.below(2) === 0 ? 0 : 2 + rng.below(3),
-    slotMs: Array.from({ length: workers }, () => 10 + rng.below(60)),
+    workersMin: rng.below(5) === 0 ? Math.min(2, target) : 1,
+    onLoss: rng.below(8) === 0 ? 'discard' : 'salvage',
+    slotMs: Array.from({ length: workers }, () => (isEven ? 30 : 10 + rng.below(60))),
   };
   const [least, most] = profile.faults;
   const count = least + rng.below(most - least + 1);
@@ -138,13 +163,20 @@ function faultOf(rng: Rng, profile: Profile, shape: ClusterShape): Fault {
   const isBound = rng.below(10) < profile.atPoints;
   const [point, often] = pick(rng, Object.entries(profile.points));
   const when: When = isBound ? { point, count: 1 + rng.below(often) } : { ms: rng.below(FAULTS_FROM_MS) };
-  return { when, action: actionOf(rng, weighted(rng, profile.actions), { shape, isBound }) };
+  return {
+    when,
+    action: actionOf(rng, weighted(rng, profile.actions), {
+      shape,
+      isBound,
+      damages: profile.damages ?? ['state'],
+    }),
+  };
 }
 
 function actionOf(
   rng: Rng,
   kind: FaultAction['do'],
-  { shape, isBound }: { shape: ClusterShape; isBound: boolean },
+  { shape, isBound, damages }: { shape: ClusterShape; isBound: boolean; damages: readonly Damage[] },
 ): FaultAction {
   const worker = `w${rng.below(shape.workers)}`;
   const coordinator = `c${rng.below(shape.coordinators)}`;
@@ -171,11 +203,18 @@ function actionOf(
     case 'slow':
       return { do: kind, host, forMs, addMs: 20 + rng.below(400) };
     case 'scale':
-      return { do: kind, target: 1 + rng.below(shape.workers) };
+      return { do: kind, target: Math.max(shape.workersMin, 1 + rng.below(shape.workers)) };
     case 'pause':
       return { do: kind, forMs };
     case 'leave':
-      return { do: kind, who: worker };
+      return { do: kind, who: rng.below(4) === 0 ? 'leader' : worker };
+    case 'damage-checkpoint':
+      return { do: kind };
+    case 'flip':
+      return {
+        ...{ do: kind, who: worker, part: rng.below(shape.numParts) },
+        where: pick(rng, damages),
+      };
   }
 }
 

@@ -38,6 +38,12 @@ export class Durable {
     return this.#checkpoints.get(step) ?? null;
   }
 
+  /** The newest one no longer verifies: it is passed over, and may be written anew. */
+  damageNewest(): void {
+    const newest = this.newest();
+    if (newest !== null) this.#checkpoints.delete(newest.step);
+  }
+
   /** Put if absent. */
   put(manifest: SimManifest): void {
     if (!this.#checkpoints.has(manifest.step)) this.#checkpoints.set(manifest.step, manifest);

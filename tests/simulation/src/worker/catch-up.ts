@@ -113,7 +113,10 @@ export class CatchUp {
       const gradient = this.#gradients.get(from);
       const parts = this.#positions.flatMap((position, part) => (position === from ? [part] : []));
       const sums = new Map(parts.map((part) => [part, gradient?.sums[part] ?? 0]));
-      yield* this.#options.engine.update({ step: from, gradNorm: entry?.math.gradNorm ?? 0, sums });
+      yield* this.#options.engine.update({
+        ...{ step: from, gradNorm: entry?.math.gradNorm ?? 0, sums },
+        stateDigest: null,
+      });
       for (const part of parts) this.#positions[part] = from + 1;
     }
   }

@@ -139,7 +139,7 @@ export class ExchangeNode {
     if (own === undefined || order.shadow || order.from.length > 0 || this.registry.step !== step)
       return null;
     const foreign = this.registry.foreign(own.slots);
-    if (foreign.length === 0) return null;
+    if (foreign.length === 0 || this.#options.cluster.mutants.noKeepRule === true) return null;
     emit({ kind: 'wrong-set', term, attempt });
     return `the accumulator holds slots ${foreign.join(', ')} that are not in its set`;
   }
@@ -185,7 +185,8 @@ export class ExchangeNode {
     if (set === undefined || order.shadow) return { kind: 'refused', reason: 'there is no such part here' };
     if (!servesAccumulator) return { kind: 'stale', reason: 'the accumulator has changed since' };
     const foreign = this.registry.step === order.step ? this.registry.foreign(set) : [];
-    const isChecked = this.#options.cluster.mutants.streamsGoOn !== true;
+    const { mutants } = this.#options.cluster;
+    const isChecked = mutants.streamsGoOn !== true && mutants.noKeepRule !== true;
     if (foreign.length > 0 && isChecked)
       return { kind: 'stale', reason: 'slots are in it that are not in its set' };
     if (!this.registry.isReady(order.step, set)) return { kind: 'wait' };

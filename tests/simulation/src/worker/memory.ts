@@ -57,6 +57,12 @@ export class Memory {
     sum.counts[slot] = (sum.counts[slot] ?? 0) + 1;
   }
 
+  /** A bit of the accumulator turns over. */
+  flipAccumulator(part: number): void {
+    const sum = this.#accumulator[part];
+    if (sum !== undefined) sum.value = (sum.value ^ 0x10) >>> 0;
+  }
+
   /** A copy of what is in a part of the accumulator now. */
   accumulated(part: number): PartSum {
     const sum = this.#accumulator[part] ?? { counts: [], value: 0 };

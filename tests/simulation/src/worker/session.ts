@@ -13,12 +13,13 @@ import {
 } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
 import { parseEntry } from '../model/entry-line.js';
-import { GENESIS, stateDigest } from '../model/mathematics.js';
+import { GENESIS } from '../model/mathematics.js';
 import { Abort, Chain, Future, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import { CatchUp, pullState } from './catch-up.js';
 import { ControlLink } from './control-link.js';
-import { Engine } from './engine.js';
+import { describeMessage } from './describe-message.js';
+import { Engine, StateDamaged, type Slip } from './engine.js';
 import { ExchangeNode, TermStale } from './exchange-node.js';
 import type { ExchangeEvent, ExchangeOutcome } from './exchange-order.js';
 import { Memory } from './memory.js';
@@ -70,6 +71,8 @@ export class WorkerSession {
   #copying = Future.of<void>(undefined);
   #seatUsed = false;
   #beats = 0;
+  /** As the leader sent it; kept for a mutant only. */
+  #newestExchange: Exchange | null = null;
 
   constructor(options: SessionOptions) {
     const { cluster, process, workerId, addresses, slotMs } = options;
@@ -96,6 +99,11 @@ export class WorkerSession {
 
   get #address(): string {
     return `peer:${this.#options.workerId}`;
+  }
+
+  /** The next computation of this kind goes wrong. */
+  slip(kind: Slip): void {
+    this.#engine.slip(kind);
   }
 
   *run(): Task<SessionEnd> {
@@ -145,9 +153,16 @@ export class WorkerSession {
     this.#post({ kind: 'message', message: this.#mutated(message), entry });
   }
 
+  /** A worker without the keep rule believes that it may keep, and that every Exchange counts on, what it has. */
   #mutated(message: LeaderMessage): LeaderMessage {
-    if (this.#options.cluster.mutants.noKeepRule !== true || message.$case !== 'welcome') return message;
-    return { $case: 'welcome', value: { ...message.value, keep: ownSlots(this.state) } };
+    if (this.#options.cluster.mutants.noKeepRule !== true) return message;
+    const slots = ownSlots(this.state);
+    if (message.$case === 'welcome') return { $case: 'welcome', value: { ...message.value, keep: slots } };
+    if (message.$case !== 'exchange') return message;
+    const { value } = message;
+    this.#newestExchange = value;
+    const sets = value.sets.map((set) => (set.worker === this.state.worker ? { ...set, slots } : set));
+    return { $case: 'exchange', value: { ...value, sets } };
   }
 
   #onWelcome(welcome: Welcome): void {
@@ -181,7 +196,7 @@ export class WorkerSession {
       case 'evaluate':
         return this.#inTurn(() => this.#evaluate(effect));
       case 'exchange':
-        return this.#runExchange(effect.exchange, effect.isListener);
+        return this.#runExchange(effect);
       case 'drop-reduced':
         return this.#changeStreams(() => done(() => this.#node.reduced.drop(this.state.position)));
       case 'apply':
@@ -190,6 +205,8 @@ export class WorkerSession {
         return this.#catchUp?.commit(parseEntry(effect.commit.entry));
       case 'keep-stripes':
         return this.#keepStripes(effect);
+      case 'read-state':
+        return this.#inTurn(() => this.#readState());
       case 'leave-run':
         return this.#ended.resolve({ why: effect.why, mayReturn: effect.mayReturn });
     }
@@ -208,13 +225,19 @@ export class WorkerSession {
   }
 
   #check(outcome: { value: unknown } | { error: unknown }): void {
-    if ('error' in outcome && !this.#abort.aborted)
-      this.#options.cluster.world.crashed(this.#options.workerId, outcome.error);
+    if (!('error' in outcome) || this.#abort.aborted) return;
+    if (outcome.error instanceof StateDamaged) return this.#options.process.kill();
+    this.#options.cluster.world.crashed(this.#options.workerId, outcome.error);
   }
 
   *#makeState(): Task {
     const digest = yield* this.#engine.makeState();
     this.#post({ kind: 'state-ready', position: 0, mathHash: GENESIS, stateDigest: digest });
+  }
+
+  *#readState(): Task {
+    const { position } = this.state;
+    this.#post({ kind: 'state-read', position, stateDigest: yield* this.#engine.stateDigest() });
   }
 
   *#loadState(welcome: Welcome): Task {
@@ -300,11 +323,12 @@ export class WorkerSession {
     this.#link.send({ $case: 'evaluated', value: { step: request.step, sequences } });
   }
 
-  #runExchange(exchange: Exchange, isListener: boolean): void {
+  #runExchange({ exchange, isListener, isVoid }: EffectOf<'exchange'>): void {
     const { process, cluster } = this.#options;
-    const { term, attempt, step, sets, from } = exchange;
+    const { term, attempt, step, from } = exchange;
+    const { sets } = this.#newestExchange?.attempt === attempt ? this.#newestExchange : exchange;
     if (term === undefined) return;
-    const order = { term, attempt, step, sets, from, isVoid: exchange.void, shadow: isListener };
+    const order = { term, attempt, step, sets, from, isVoid, shadow: isListener };
     const streamsChanged = this.#streams.last;
     const exchangeTask = (outcome: ExchangeOutcome): Task =>
       this.#exchangeDone(outcome, { term, attempt, step, isListener });
@@ -383,7 +407,7 @@ export class WorkerSession {
       this.#port.call(() => done(() => this.#node.keeper.secure())),
     );
     const sums = new Map(held.sums.map((sum, part) => [part, sum]));
-    const digest = yield* this.#engine.update({ step, gradNorm, sums });
+    const digest = yield* this.#engine.update({ step, gradNorm, sums, stateDigest: this.state.stateDigest });
     this.#post({ kind: 'applied', position: step + 1, stateDigest: digest });
   }
 
@@ -440,8 +464,8 @@ export class WorkerSession {
               ...reduced,
               digest: reduced.gradDigest,
               report: Buffer.from(reduced.report),
-              term: state.term,
-              attempt: 0,
+              term: { number: reduced.reducedIn.number, leader: reduced.reducedIn.leader },
+              attempt: reduced.reducedIn.attempt,
             },
       newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
       ...{ entriesFirst: 0, entriesEnd: 0 },
@@ -450,11 +474,6 @@ export class WorkerSession {
       threads: 1,
     };
   }
-}
-
-/** Digest of what is in memory, whatever the worker thinks it is. */
-export function digestOf(session: WorkerSession): string {
-  return stateDigest(session.memory.values);
 }
 
 function* done<T>(act: () => T): Task<T> {
@@ -468,18 +487,4 @@ function entryFacts(entry: LedgerEntry): EntryFacts {
     gradDigest: entry.math.gradDigest,
     followsFrom: (position, mathHash) => mathFollows({ step: position - 1, mathHash }, entry),
   };
-}
-
-/** For the trace. */
-export function describeMessage(message: { $case: string; value: unknown }): string {
-  return `${message.$case} ${JSON.stringify(message.value, (key, value: unknown) =>
-    key === 'tokens' ||
-    key === 'report' ||
-    key === 'digests' ||
-    key === 'stats' ||
-    key === 'entry' ||
-    key === 'address'
-      ? undefined
-      : value,
-  )}`;
 }

@@ -6,6 +6,7 @@ import type { RedisData } from '../stores/redis-data.js';
 import { Change, sleep, wait, type Future, type Task } from '../world/future.js';
 import { SimProcess } from '../world/process.js';
 import { waitAtMost } from './peer.js';
+import type { Damage } from '../faults/fault.js';
 import { WorkerSession } from './session.js';
 
 interface Seat {
@@ -52,6 +53,18 @@ export class WorkerPlace {
     this.#isLeaving = true;
     if (this.#session === null) this.#process.kill();
     else this.#session.leave('told to end');
+  }
+
+  /** A bit turns over in memory, or the machine computes wrongly once. */
+  flip(where: Damage, part: number): void {
+    const session = this.#session;
+    const state = session?.memory.parts[part];
+    if (session === null || state === undefined || !this.#process.alive) return;
+    this.#process.log(() => `damage: ${where}, part ${part} at ${state.position}`);
+    this.#cluster.invariants.flipped();
+    if (where === 'state') state.value = (state.value ^ 0x10) >>> 0;
+    else if (where === 'accumulator') session.memory.flipAccumulator(part);
+    else session.slip(where);
   }
 
   *#takeSeats(process: SimProcess): Task {

@@ -1,0 +1,121 @@
+// Digests that differ: who goes, and what is made again (PROTOCOL 4.5, section 6).
+import {
+  membersOf,
+  openSlots,
+  slotsOf,
+  workersByAge,
+  type PreparedGradient,
+  type WorkerRecord,
+} from './leader-state.js';
+import { loseWorker } from './lose.js';
+import { note, type Turn } from './turn.js';
+
+/** So often the sum of a step is made again before its states are no longer believed. */
+const SUMS_MAX = 2;
+
+/**
+ * State digests as members reported them when they had applied the last step, once all have. Who differs from the
+ * ledger or from most goes; of two, nobody can tell: both begin anew from the newest checkpoint.
+ *
+ * @returns true when they agree, as far as they are known
+ */
+export function statesAgree(turn: Turn): boolean {
+  const { state } = turn;
+  const members = membersOf(state).filter((member) => member.position === state.next);
+  const digests = members.flatMap(({ appliedDigest }) => (appliedDigest === null ? [] : [appliedDigest]));
+  if (digests.length < members.length || digests.length === 0) return true;
+  const known = state.entries.get(state.next)?.stateDigest;
+  if (known === undefined && digests.every((digest) => digest === digests[0])) return true;
+  const right = known ?? mostOf(digests);
+  if (right === null) beginAllAnew(turn, `the states of step ${state.next} differ`);
+  else {
+    const wrong = members.filter(({ appliedDigest }) => appliedDigest !== right);
+    if (wrong.length === 0) return true;
+    for (const member of wrong) dismiss(turn, member, `its state of step ${state.next} differs`);
+  }
+  startAnew(turn);
+  return false;
+}
+
+/**
+ * What Prepare says: a state, read again after computing, that is not what it was when it was written has been damaged
+ * since, whatever the others say; and the sum holds slots that were computed from it.
+ *
+ * @returns true when all is equal and may be committed
+ */
+export function preparedAgree(turn: Turn, prepared: ReadonlyMap<WorkerRecord, PreparedGradient>): boolean {
+  const { state } = turn;
+  const damaged = [...prepared].filter(
+    ([member, { stateDigest }]) => member.appliedDigest !== null && stateDigest !== member.appliedDigest,
+  );
+  for (const [member] of damaged)
+    dismiss(turn, member, `its state of step ${state.next} has changed since it was written`);
+  if (damaged.length === 0) {
+    const keys = [...prepared.values()].map(keyOf);
+    if (keys.every((key) => key === keys[0])) return true;
+    settleSums(turn, prepared, mostOf(keys));
+  }
+  startAnew(turn);
+  return false;
+}
+
+function settleSums(
+  turn: Turn,
+  prepared: ReadonlyMap<WorkerRecord, PreparedGradient>,
+  right: string | null,
+): void {
+  const { state } = turn;
+  if (right !== null) {
+    for (const [member, gradient] of prepared)
+      if (keyOf(gradient) !== right) dismiss(turn, member, `its digests at step ${state.next} differ`);
+    return;
+  }
+  state.undecided += 1;
+  if (state.undecided >= SUMS_MAX)
+    return beginAllAnew(turn, `the digests at step ${state.next} differ again`);
+  note(turn, 'damage-found', null, `digests at step ${state.next} differ: the sum is made again`);
+}
+
+function keyOf({ gradDigest, stateDigest }: PreparedGradient): string {
+  return `${gradDigest}/${stateDigest}`;
+}
+
+/** The value that more have than any other, or null. */
+function mostOf(values: readonly string[]): string | null {
+  const votes = new Map<string, number>();
+  for (const value of values) votes.set(value, (votes.get(value) ?? 0) + 1);
+  const [first, second] = [...votes].sort((a, b) => b[1] - a[1]);
+  return first !== undefined && first[1] > (second?.[1] ?? 0) ? first[0] : null;
+}
+
+/** It comes back without a state and copies one. */
+export function dismiss(turn: Turn, member: WorkerRecord, why: string): void {
+  note(turn, 'damage-found', member.id, `${member.id}: ${why}`);
+  loseWorker(turn, member, { why, evict: true });
+}
+
+/** Nobody's state is believed: all come back without one, and the newest checkpoint is loaded. */
+function beginAllAnew(turn: Turn, why: string): void {
+  note(turn, 'damage-found', null, `${why}, and nothing tells whose is right: all begin anew`);
+  for (const record of workersByAge(turn.state)) loseWorker(turn, record, { why, evict: true });
+}
+
+/** Nothing that was summed or computed for this step counts. */
+export function startAnew(turn: Turn): void {
+  const { state } = turn;
+  state.voidNext = true;
+  state.prepared.clear();
+  state.exchange = null;
+  for (const member of membersOf(state)) {
+    if (slotsOf(state, member.id).length === 0) continue;
+    turn.effects.push({
+      do: 'welcome',
+      worker: member.id,
+      role: 'member',
+      step: state.next,
+      keep: [],
+      donors: [],
+    });
+  }
+  state.slots = openSlots(state.rules.slots);
+}
