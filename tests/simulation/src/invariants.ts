@@ -4,6 +4,7 @@ import type { LeaderEffect } from '@cria/coordinator/decide/leader-events';
 import { workersByAge } from '@cria/coordinator/decide/leader-state';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Exchange } from '@cria/protocol';
+import { workerId } from '@cria/runtime';
 import type { Leadership } from './coordinator/leadership.js';
 import { FAULTS_UNTIL_MS } from './faults/schedule.js';
 import { GENESIS, stateDigest, validationLoss, wholeOf } from './model/mathematics.js';
@@ -33,6 +34,7 @@ export class Invariants {
   #isFlipped = false;
   #lastProgressMs = 0;
   #stallMs = 0;
+  readonly notes = new Map<string, number>();
   readonly sessions = new Map<string, WorkerSession>();
 
   constructor(world: World, oracle: Oracle) {
@@ -163,8 +165,8 @@ export class Invariants {
   }
 
   noted(leadership: Leadership, { kind, text }: Note): void {
-    const isDamage =
-      kind === 'damage-found' && (text.includes('digests at step') || text.startsWith('state at step'));
+    this.notes.set(kind, (this.notes.get(kind) ?? 0) + 1);
+    const isDamage = kind === 'damage-found' && !text.startsWith('exchange');
     this.#check('I6', !isDamage, () => `${leadership.process.id}: ${text}`);
   }
 
@@ -178,6 +180,12 @@ export class Invariants {
 
   /** I8: nothing is computed again that a member has. */
   granted({ state }: Leadership, grant: Grant): void {
+    // H11: nothing is planned ahead.
+    this.#check(
+      'I8',
+      grant.step <= state.head,
+      () => `step ${grant.step} goes out before ${state.head} is done`,
+    );
     const holders = [...state.prepared.keys()].join(', ');
     const isNeedless = state.prepared.size > 0 && !state.voidNext;
     this.#check(
@@ -185,6 +193,15 @@ export class Invariants {
       !isNeedless,
       () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`,
     );
+    for (const [worker, session] of this.sessions) {
+      const { position, phase, welcomed } = session.state;
+      const isOurs = phase === 'ready' && welcomed && state.workers.has(workerId(worker));
+      this.#check(
+        'I8',
+        !isOurs || position <= grant.step || position > state.head,
+        () => `step ${grant.step} is computed, ${worker} is at ${position}`,
+      );
+    }
   }
 
   /** I10: seats. */

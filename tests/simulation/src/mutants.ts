@@ -12,6 +12,10 @@ export interface Mutants extends RedisMutants {
   readonly noKeepRule?: boolean;
   /** Recovery does not look into Redis. */
   readonly headWithoutRedis?: boolean;
+  /** Recovery does not look at what workers hold. */
+  readonly nextWithoutWorkers?: boolean;
+  /** The verdict on a step looks at what this leader has seen, not at the ledger. */
+  readonly verdictFromMemory?: boolean;
   /** A copying shadow takes every part for one of the step that it asked for. */
   readonly untaggedRanges?: boolean;
   /** Exchanges are numbered from 1 at every step. */
@@ -32,6 +36,8 @@ const ALL: Readonly<Record<Mutant, true>> = {
   streamsGoOn: true,
   noKeepRule: true,
   headWithoutRedis: true,
+  nextWithoutWorkers: true,
+  verdictFromMemory: true,
   untaggedRanges: true,
   attemptPerStep: true,
   noCountCheck: true,

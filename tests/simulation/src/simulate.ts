@@ -1,4 +1,5 @@
 // One simulated run: a cluster by seed, its faults, and what came of it.
+import type { LedgerEntry } from '@cria/ledger';
 import type { LeaderRules } from '@cria/coordinator/decide/leader-state';
 import type { Cluster, Timeouts } from './cluster.js';
 import { addressOf, CoordinatorPlace } from './coordinator/coordinator-place.js';
@@ -19,6 +20,8 @@ export interface SimulateOptions {
   readonly seed: number;
   /** Instead of the seed's own. */
   readonly faults?: readonly Fault[];
+  /** Where the cluster is to be another than the seed's. */
+  readonly shape?: Partial<ClusterShape>;
   readonly mutants?: Mutants;
   readonly trace?: (line: string) => void;
 }
@@ -31,6 +34,10 @@ export interface SimulationResult {
   readonly ending: string;
   readonly events: number;
   readonly virtualMs: number;
+  /** Notes of leaders, by kind. */
+  readonly notes: ReadonlyMap<string, number>;
+  /** Verdicts of the ledger that was written last. */
+  readonly verdicts: ReadonlySet<string>;
   /** The longest time without progress once nothing went wrong any more. */
   readonly stallMs: number;
 }
@@ -43,17 +50,19 @@ const TIMEOUTS: Timeouts = { heartbeatMs: 200, suspectMs: 1200, leaseMs: 1000, s
 export function simulate(options: SimulateOptions): SimulationResult {
   const { seed, mutants = {}, trace = null } = options;
   const own = scheduleOf(seed);
-  const schedule = { shape: own.shape, faults: options.faults ?? own.faults };
+  const schedule = { shape: { ...own.shape, ...options.shape }, faults: options.faults ?? own.faults };
   const world = new World({ seed, trace });
   let ending = '';
   let violation: Violation | null = null;
   let invariants: Invariants | null = null;
+  let written: Durable | null = null;
   try {
     const cluster = clusterOf(world, schedule, mutants, (how, reason) => {
       ending = reason === '' ? how : `${how}: ${reason}`;
       world.end();
     });
     invariants = cluster.invariants;
+    written = cluster.durable;
     begin(cluster, schedule);
     if (!world.run(FAULTS_UNTIL_MS + SETTLE_MS)) world.violation('I11', whatIsMissing(cluster));
     cluster.invariants.progressed();
@@ -75,6 +84,8 @@ export function simulate(options: SimulateOptions): SimulationResult {
     ending,
     events: world.events,
     virtualMs: world.nowMs,
+    notes: invariants?.notes ?? new Map(),
+    verdicts: new Set(written?.ledger.entries.map((entry) => entry.math.verdict)),
     stallMs: invariants?.stallMs ?? 0,
   };
 }
@@ -85,7 +96,8 @@ function clusterOf(
   mutants: Mutants,
   onEnded: (ending: string, reason: string) => void,
 ): Cluster {
-  const oracle = new Oracle({ slots: shape.slots, numParts: shape.numParts });
+  const { slots, numParts, anomalies } = shape;
+  const oracle = new Oracle({ slots, numParts, anomalies });
   return {
     ...{ world, oracle, mutants, onEnded },
     redis: new FakeRedis(world, mutants),
@@ -128,11 +140,18 @@ function begin(cluster: Cluster, { shape, faults }: Schedule): void {
 function checkEnd({ world, durable, oracle }: Cluster, { endStep }: ClusterShape, ending: string): void {
   // Three deaths of a slot's holder within a step end a run, by rule; schedules contain as many at times.
   if (ending.includes('three workers when they died')) return;
+  if (ending.includes('rule for anomalies') && stepsRightly(durable.ledger.entries, oracle)) return;
   if (ending !== 'finished') world.violation('I11', `the run ended: ${ending}`);
   const last = durable.newest();
   const isRight = last?.step === endStep && last.stateDigest === oracle.step(endStep).stateDigest;
   if (!isRight)
     world.violation('I9', `the run finished with checkpoint ${last?.step} (${last?.stateDigest})`);
+}
+
+/** The run was stopped where the undisturbed one would have been. */
+function stepsRightly(entries: readonly LedgerEntry[], oracle: Oracle): boolean {
+  const newest = entries.at(-1);
+  return newest?.math.verdict === 'stop' && oracle.step(newest.math.step).math.verdict === 'stop';
 }
 
 function whatIsMissing({ durable, invariants, redis }: Cluster): string {

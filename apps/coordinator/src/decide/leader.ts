@@ -13,7 +13,13 @@ import {
   type WorkerRecord,
 } from './leader-state.js';
 import { loseWorker } from './lose.js';
-import { acceptHello, finishGathering, gatheringIsComplete, replaceAllWhenNobodyComputes } from './place.js';
+import {
+  acceptHello,
+  endReplay,
+  finishGathering,
+  gatheringIsComplete,
+  replaceAllWhenNobodyComputes,
+} from './place.js';
 import { rest } from './rest.js';
 import { offerSeats, shrinkToTarget } from './seats.js';
 import { statesAgree } from './settle.js';
@@ -43,6 +49,7 @@ function advance(turn: Turn): void {
   settleComplaints(turn);
   if (state.committing) return;
   statesAgree(turn);
+  endReplay(turn);
   replaceAllWhenNobodyComputes(turn);
   if (rest(turn)) return;
   askForEvaluations(turn);

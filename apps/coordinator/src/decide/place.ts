@@ -43,7 +43,7 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   state.workers.set(record.id, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
-  if (state.phase === 'run') placeHello(turn, record, hello);
+  if (state.phase === 'run') placeWorker(turn, record);
   shrinkToTarget(turn);
 }
 
@@ -69,15 +69,23 @@ function heedVoid({ state }: Turn, mark: AttemptMark | null): void {
 }
 
 /** Who is further on the ledger's way than a replay that is under way saves it: the run goes on from there. */
-function placeHello(turn: Turn, record: WorkerRecord, hello: HelloFacts): void {
+export function endReplay(turn: Turn): void {
   const { state } = turn;
-  const isAhead = record.position > state.next && record.position <= state.head && !record.empty;
-  if (!isAhead || state.committing || agreesWithLedger(turn, hello) !== true)
-    return placeWorker(turn, record);
-  const text = `${record.id} is at step ${record.position} already: no need to compute up to there again`;
-  note(turn, 'waiting', record.id, text);
-  beginAt(turn, record.position);
-  for (const other of workersByAge(state)) placeWorker(turn, other);
+  if (state.next >= state.head) return;
+  const ahead = workersByAge(state).filter((record) => {
+    const facts = state.hellos.get(record.id);
+    const isAhead = record.role === 'wait' && record.position > state.next && record.position <= state.head;
+    return isAhead && facts !== undefined && agreesWithLedger(turn, facts) === true;
+  });
+  const furthest = ahead.reduce<WorkerRecord | null>(
+    (best, record) => (best === null || record.position > best.position ? record : best),
+    null,
+  );
+  if (furthest === null) return;
+  const text = `${furthest.id} is at step ${furthest.position} already: no need to compute up to there again`;
+  note(turn, 'step-replayed', furthest.id, text);
+  beginAt(turn, furthest.position);
+  for (const record of workersByAge(state)) placeWorker(turn, record);
 }
 
 /** What a Hello says of its state is what the ledger says of that position; null where the ledger cannot tell. */

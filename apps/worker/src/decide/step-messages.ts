@@ -62,7 +62,9 @@ function listenWhileCopying({ state, effects }: WorkerTurn, { message }: Deferre
     state.exchange = message.value;
     state.exchangeRunning = true;
     const { value } = message;
-    effects.push({ do: 'exchange', exchange: value, isVoid: value.void, isListener: true });
+    const isVoid = value.void && !isNewestVoid(state, value);
+    if (isVoid) state.newestVoid = { ...state.term, attempt: value.attempt };
+    effects.push({ do: 'exchange', exchange: value, isVoid, isListener: true });
   } else if (message.$case === 'commit') effects.push({ do: 'copy-commit', commit: message.value });
 }
 

@@ -12,6 +12,7 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   const answersHello = !state.welcomed;
   state.welcomed = true;
   state.listensOnly = welcome.role !== ROLE.member;
+  state.leaderHead = Math.max(state.leaderHead, welcome.step);
   if (answersHello) forgetOrders(turn, welcome);
   keepOnly(turn, welcome);
   if (state.phase === 'making' || state.phase === 'applying') return;

@@ -274,6 +274,22 @@ describe('a shadow', () => {
     expect(bench.state.position).toBe(5);
   });
 
+  it('that hears a void Exchange while it copies, and once more when it has caught up, drops nothing', () => {
+    const bench = new Bench().on({ kind: 'connected' }).welcome(2, { step: 4 });
+    bench.exchange(2, [], { void: true, step: 4 });
+    expect(bench.last).toMatchObject([{ do: 'exchange', isVoid: true }]);
+    bench.on({ kind: 'state-ready', position: 4, mathHash: 'm3', stateDigest: 's4' }).welcome(2, { step: 4 });
+    bench.reduced(2).exchange(2, [], { void: true, step: 4 });
+    expect(bench.last).toMatchObject([{ do: 'exchange', isVoid: false }]);
+  });
+
+  it('that has caught up does not say Hello again because of a heartbeat', () => {
+    const bench = new Bench().on({ kind: 'connected' }).welcome(2, { step: 4 });
+    bench.on({ kind: 'state-ready', position: 4, mathHash: 'm3', stateDigest: 's4' }).welcome(2, { step: 4 });
+    bench.hears({ $case: 'heartbeat', value: { term: TERM, counter: 1, head: 4 } });
+    expect(bench.last).toEqual([]);
+  });
+
   it('that waits ahead of the run says Hello when the run gets there', () => {
     const bench = new Bench().member();
     bench.state.position = 7;

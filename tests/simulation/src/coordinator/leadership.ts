@@ -9,7 +9,7 @@ import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-ev
 import type { Cluster } from '../cluster.js';
 import { entryLine } from '../model/entry-line.js';
 import { decodeReport } from '../model/mathematics.js';
-import { mathOf } from '../model/oracle.js';
+import { mathOf } from '../model/verdict.js';
 import { RedisUnavailable } from '../stores/fake-redis.js';
 import type { SimTerm } from '../stores/redis-data.js';
 import { describeMessage } from '../worker/describe-message.js';
@@ -246,7 +246,8 @@ export class Leadership implements ControlSink {
         throw new Error(`a prepared sum of step ${step} holds slots ${wrong.join(', ')} twice or not at all`);
       const { gradDigest, stateDigest } = gradient;
       const gradNorm = Number(gradient.gradNormBits);
-      const math = mathOf({ step, gradDigest, stateDigest, gradNorm, losses: report.losses });
+      const prepared = { step, gradDigest, stateDigest, gradNorm, losses: report.losses };
+      const math = mathOf(prepared, this.ledger.historyBefore(step), this.cluster.oracle.shape);
       const { desired } = this.state;
       for (;;) {
         try {
@@ -296,7 +297,10 @@ export class Leadership implements ControlSink {
             : { ...value.reduced, gradDigest: value.reduced.digest, mark: markOf(value.reduced) };
         const newestVoid = value.newestVoid === undefined ? null : markOf(value.newestVoid);
         const { number: termNumber, leader: termLeader } = value.highestTerm ?? { number: 0, leader: '' };
-        const hello = { ...value, worker, reduced, newestVoid, termNumber, termLeader };
+        const nothing = { empty: true, position: 0, reduced: null, has: [], running: [], stateDigest: '' };
+        const isBlind = this.cluster.mutants.nextWithoutWorkers === true;
+        const known = { ...value, worker, reduced, newestVoid, termNumber, termLeader };
+        const hello = isBlind ? { ...known, ...nothing } : known;
         return { kind: 'hello', hello };
       }
       case 'slotDone':

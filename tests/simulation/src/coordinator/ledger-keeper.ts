@@ -55,6 +55,12 @@ export class LedgerKeeper {
     return this.#entries[step] ?? null;
   }
 
+  /** What the verdict on a step looks at. */
+  historyBefore(step: number): readonly LedgerEntry[] {
+    const { cluster, entries } = this.#options;
+    return this.#entries.slice(cluster.mutants.verdictFromMemory === true ? entries.length : 0, step);
+  }
+
   mathHashAt(position: number): string {
     return position === 0 ? GENESIS : (this.entry(position - 1)?.mathHash ?? '');
   }

@@ -1,4 +1,5 @@
 // A schedule for a seed: the shape of the cluster, and the faults.
+import type { AnomalyRules } from '@cria/ledger';
 import { Rng } from '@cria/runtime';
 import type { Comeback } from '../stores/fake-redis.js';
 import type { Damage, Fault, FaultAction, When } from './fault.js';
@@ -13,6 +14,7 @@ export interface ClusterShape {
   readonly checkpointEverySteps: number;
   readonly validationEverySteps: number;
   readonly workersMin: number;
+  readonly anomalies: AnomalyRules | null;
   readonly onLoss: 'salvage' | 'discard';
   /** Usual time of a slot, by worker. */
   readonly slotMs: readonly number[];
@@ -27,6 +29,9 @@ export interface Schedule {
 const FAULTS_FROM_MS = 4000;
 /** From here on all must come right. */
 export const FAULTS_UNTIL_MS = 8000;
+
+/** Every third step or so is out of the ordinary. */
+const ANOMALIES: AnomalyRules = { nonFinite: 'skip', lossSpikeSigmas: 0.7, onSpike: 'skip' };
 
 /** Names of points, each with how often a run reaches it, roughly. */
 const EXCHANGE_POINTS = {
@@ -151,6 +156,7 @@ export function scheduleOf(seed: number): Schedule {
     checkpointEverySteps: 2 + rng.below(4),
     validationEverySteps: rng.below(2) === 0 ? 0 : 2 + rng.below(3),
     workersMin: rng.below(5) === 0 ? Math.min(2, target) : 1,
+    anomalies: rng.below(3) === 0 ? ANOMALIES : null,
     onLoss: rng.below(8) === 0 ? 'discard' : 'salvage',
     slotMs: Array.from({ length: workers }, () => (isEven ? 30 : 10 + rng.below(60))),
   };

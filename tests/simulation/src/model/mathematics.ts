@@ -1,5 +1,6 @@
 // Training in small: a state of a few 32-bit parts, a slot's gradient that is a function of (step, slot, state), a sum
 // that is linear, an update that is elementwise. What Cria's mathematics has to be, and nothing else.
+import type { AnomalyRules } from '@cria/ledger';
 import { add, hex, mix } from './hash.js';
 
 export interface Shape {
@@ -7,6 +8,8 @@ export interface Shape {
   readonly slots: number;
   /** Parts of the state, without the report part. */
   readonly numParts: number;
+  /** Slots are flagged and losses judged by these rules; null: all is well in every step. */
+  readonly anomalies: AnomalyRules | null;
 }
 
 /** One part of a slot's gradient or of a sum of slots. */
@@ -22,6 +25,9 @@ export interface Report {
   readonly counts: readonly number[];
   readonly losses: readonly number[];
 }
+
+/** The loss of a slot whose numbers were not finite. */
+export const FLAGGED = 0xff;
 
 export const GENESIS = 'genesis';
 
@@ -42,8 +48,11 @@ export function slotGradient(at: { step: number; slot: number; part: number }, w
   return mix(1, at.step, at.slot, at.part, whole);
 }
 
-export function slotLoss(step: number, slot: number, whole: number): number {
-  return mix(2, step, slot, whole) & 0xff;
+/** One byte; FLAGGED where numbers were not finite. */
+export function slotLoss(at: { step: number; slot: number }, whole: number, { anomalies }: Shape): number {
+  const { step, slot } = at;
+  const isFlagged = anomalies !== null && mix(6, step, slot, whole) % 24 === 0;
+  return isFlagged ? FLAGGED : mix(2, step, slot, whole) % FLAGGED;
 }
 
 export function validationLoss(index: number, whole: number): number {
@@ -74,6 +83,7 @@ export function decodeReport(bytes: Uint8Array, { slots }: Shape): Report {
 }
 
 export function meanLoss(losses: readonly number[]): number {
+  if (losses.includes(FLAGGED)) return NaN;
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 

@@ -6,7 +6,6 @@ import {
   gradNormOf,
   GENESIS,
   initialState,
-  meanLoss,
   nextPart,
   slotGradient,
   slotLoss,
@@ -14,6 +13,7 @@ import {
   wholeOf,
   type Shape,
 } from './mathematics.js';
+import { mathOf } from './verdict.js';
 
 export interface OracleStep {
   /** state[step], by part. */
@@ -49,31 +49,20 @@ export class Oracle {
     const sums = Array.from({ length: numParts }, (_, part) =>
       all.reduce((sum, slot) => add(sum, slotGradient({ step, slot, part }, whole)), 0),
     );
-    const losses = all.map((slot) => slotLoss(step, slot, whole));
+    const losses = all.map((slot) => slotLoss({ step, slot }, whole, this.shape));
     const gradNorm = gradNormOf(sums);
-    const math = mathOf({
+    const prepared = {
       step,
       stateDigest: stateDigest(state),
       gradDigest: gradDigest(sums),
       gradNorm,
       losses,
-    });
+    };
+    const math = mathOf(prepared, this.#steps, this.shape);
     const before = this.#steps.at(-1)?.mathHash ?? GENESIS;
     const mathHash = mathHashAfter(before, math);
     this.#steps.push({ state, stateDigest: math.stateDigest, sums, math, mathHash });
+    if (math.verdict !== 'use') return;
     this.#state = state.map((value, part) => nextPart(value, sums[part] ?? 0, step, gradNorm));
   }
-}
-
-/** The mathematical half of an entry, from what Prepare says. */
-export function mathOf(prepared: {
-  step: number;
-  stateDigest: string;
-  gradDigest: string;
-  gradNorm: number;
-  losses: readonly number[];
-}): LedgerMath {
-  const { step, stateDigest, gradDigest, gradNorm, losses } = prepared;
-  const loss = meanLoss(losses);
-  return { step, tokens: 1, lr: 1, stateDigest, gradDigest, gradNorm, loss, flagged: [], verdict: 'use' };
 }

@@ -115,6 +115,7 @@ export class CatchUp {
       const sums = new Map(parts.map((part) => [part, gradient?.sums[part] ?? 0]));
       yield* this.#options.engine.update({
         ...{ step: from, gradNorm: entry?.math.gradNorm ?? 0, sums },
+        use: entry?.math.verdict === 'use',
         stateDigest: null,
       });
       for (const part of parts) this.#positions[part] = from + 1;

@@ -15,6 +15,8 @@ import type { SlotResult } from './slot-registry.js';
 export interface UpdateOrder {
   readonly step: number;
   readonly gradNorm: number;
+  /** False for a skipped step: nothing but the position changes. */
+  readonly use: boolean;
   /** What the state was when it was last written; null: not checked. */
   readonly stateDigest: string | null;
   /** Part -> its sum. */
@@ -86,10 +88,10 @@ export class Engine {
     }
     yield* sleep(process, tookMs / (shape.numParts + 1));
     const computeMs = Math.round(process.world.nowMs - beganMs);
-    return { slot, loss: slotLoss(step, slot, whole), digests, computeMs };
+    return { slot, loss: slotLoss({ step, slot }, whole, shape), digests, computeMs };
   }
 
-  *#update({ step, gradNorm, sums, stateDigest: expected }: UpdateOrder): Task<string> {
+  *#update({ step, gradNorm, sums, use, stateDigest: expected }: UpdateOrder): Task<string> {
     const process = this.#process;
     const read: number[] = [];
     const written: number[] = [];
@@ -100,7 +102,7 @@ export class Engine {
       live.applying = true;
       yield* sleep(process, process.world.between(0.5, 4));
       read[part] = live.value;
-      live.value = nextPart(live.value, sum, step, gradNorm) ^ this.#takeSlip('update');
+      if (use) live.value = nextPart(live.value, sum, step, gradNorm) ^ this.#takeSlip('update');
       live.value >>>= 0;
       written[part] = live.value;
       live.position += 1;

@@ -13,7 +13,7 @@ import {
 } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
 import { parseEntry } from '../model/entry-line.js';
-import { GENESIS } from '../model/mathematics.js';
+import { FLAGGED, GENESIS } from '../model/mathematics.js';
 import { Abort, Chain, Future, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import { CatchUp, pullState } from './catch-up.js';
@@ -310,7 +310,7 @@ export class WorkerSession {
       this.#port.call(() => done(() => this.#node.slotDone(at.step, computed))),
     );
     const { slot, loss, computeMs } = computed;
-    const value = { step: at.step, slot, flagged: false, lossBits: loss, computeMs, spare: false };
+    const value = { step: at.step, slot, flagged: loss === FLAGGED, lossBits: loss, computeMs, spare: false };
     this.#post({
       kind: 'slot-computed',
       generation: at.generation,
@@ -397,7 +397,7 @@ export class WorkerSession {
   *#apply(commit: Commit): Task {
     const { process, cluster, workerId } = this.#options;
     const entry = parseEntry(commit.entry);
-    const { step, gradNorm } = entry.math;
+    const { step, gradNorm, verdict } = entry.math;
     cluster.invariants.applies(workerId, entry);
     const held = yield* this.#hold(step);
     if (held === null) throw new Error(`the reduced gradient of step ${step} is not here`);
@@ -407,7 +407,10 @@ export class WorkerSession {
       this.#port.call(() => done(() => this.#node.keeper.secure())),
     );
     const sums = new Map(held.sums.map((sum, part) => [part, sum]));
-    const digest = yield* this.#engine.update({ step, gradNorm, sums, stateDigest: this.state.stateDigest });
+    const digest = yield* this.#engine.update({
+      ...{ step, gradNorm, sums, use: verdict === 'use' },
+      stateDigest: this.state.stateDigest,
+    });
     this.#post({ kind: 'applied', position: step + 1, stateDigest: digest });
   }
 
