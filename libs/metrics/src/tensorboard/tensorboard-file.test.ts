@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,6 +30,55 @@ function recordsOf(bytes: Buffer): Buffer[] {
   return payloads;
 }
 
+interface ReadEvent {
+  readonly wallSeconds: number;
+  readonly step: number;
+  readonly version: string | null;
+  readonly sessionStart: boolean;
+  readonly scalars: ReadonlyMap<string, number>;
+}
+
+/** Fields of a protocol buffer: number, wire type 0 as a number, the others as bytes. */
+function* fieldsOf(bytes: Buffer): Generator<{ field: number; value: number; bytes: Buffer }> {
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++] ?? 0;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const key = varint();
+    const wireType = key & 7;
+    const size = wireType === 0 ? 0 : wireType === 1 ? 8 : wireType === 5 ? 4 : -1;
+    const value = size <= 0 ? varint() : 0;
+    const end = at + (size < 0 ? value : size);
+    yield { field: key >> 3, value, bytes: bytes.subarray(at, end) };
+    at = end;
+  }
+}
+
+/** event.proto and summary.proto, as TensorBoard reads them. */
+function readEvent(payload: Buffer): ReadEvent {
+  let [wallSeconds, step, sessionStart, version] = [0, 0, false, null as string | null];
+  const scalars = new Map<string, number>();
+  for (const { field, value, bytes } of fieldsOf(payload)) {
+    if (field === 1) wallSeconds = bytes.readDoubleLE();
+    if (field === 2) step = value;
+    if (field === 3) version = bytes.toString();
+    if (field === 7) sessionStart = [...fieldsOf(bytes)].some((one) => one.field === 1 && one.value === 1);
+    if (field !== 5) continue;
+    for (const one of fieldsOf(bytes)) {
+      const parts = [...fieldsOf(one.bytes)];
+      const tag = parts.find((part) => part.field === 1)?.bytes.toString() ?? '';
+      scalars.set(tag, parts.find((part) => part.field === 2)?.bytes.readFloatLE() ?? NaN);
+    }
+  }
+  return { wallSeconds, step, version, sessionStart, scalars };
+}
+
 describe('TensorBoard event files', () => {
   it('have the checksum that the standard gives', () => {
     expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
@@ -46,20 +95,56 @@ describe('TensorBoard event files', () => {
     );
   });
 
-  it('begin with their version and hold one event a step', async () => {
+  it('begin with their version and hold one event a step, as a reader of the format finds it', async () => {
     const file = await open(0);
-    file.append(rowAt(0));
-    file.append(rowAt(1, { loss: null, valLoss: 5 }));
+    const rows = [
+      rowAt(0, { loss: 10.123456, mfu: 0.314, tokens: 98_240_888_832 }),
+      rowAt(1, { loss: null, gradNorm: null, valLoss: 5.25 }),
+      rowAt(499_678, { lr: 1e-3, valLoss: null, lostMs: 12_345.5 }),
+    ];
+    for (const row of rows) file.append(row);
     await file.close();
     expect(basename(file.path)).toBe('events.out.tfevents.1700000000.node-1.7.0');
-    const [version, first, second] = recordsOf(await readFile(file.path)).map((payload) =>
-      payload.toString('latin1'),
-    );
-    expect(version).toContain('brain.Event:2');
-    expect(first).toContain('train/loss');
-    expect(first).not.toContain('validation/loss');
-    expect(second).not.toContain('train/loss');
-    expect(second).toContain('validation/loss');
+    const [version, ...events] = recordsOf(await readFile(file.path)).map(readEvent);
+    expect(version?.version).toBe('brain.Event:2');
+    expect(events.map(({ step }) => step)).toEqual([0, 1, 499_678]);
+    expect(events.map(({ wallSeconds }) => wallSeconds)).toEqual(rows.map(({ wallMs }) => wallMs / 1000));
+    const [first, second, third] = events.map(({ scalars }) => scalars);
+    expect(first?.get('train/loss')).toBe(Math.fround(10.123456));
+    expect(first?.get('speed/mfu')).toBe(Math.fround(0.314));
+    expect(first?.get('train/million_tokens')).toBe(Math.fround(98_240.888832));
+    expect(first?.has('validation/loss')).toBe(false);
+    // What was not finite is NaN; what nobody knows is not there.
+    expect([second?.get('train/loss'), second?.get('train/gradient_norm')]).toEqual([NaN, NaN]);
+    expect(second?.get('validation/loss')).toBe(5.25);
+    expect(second?.has('speed/mfu')).toBe(false);
+    expect(third?.get('validation/loss')).toBe(NaN);
+    expect(third?.get('train/learning_rate')).toBe(Math.fround(1e-3));
+    expect(third?.get('cluster/lost_ms')).toBe(12_345.5);
+  });
+
+  it('of all lives of a run give the line that counts to a reader that follows them in order', async () => {
+    for (const [index, [from, end]] of [
+      [0, 40],
+      [25, 60],
+      [60, 62],
+    ].entries()) {
+      const started = 1_700_000_000_000 + index * 1000;
+      const options = { directory, startedWallMs: started, host: 'node-1', pid: 7 + index };
+      const file = await TensorBoardFile.open({ ...options, fromStep: from ?? 0 });
+      for (let step = from ?? 0; step < (end ?? 0); step++) file.append(rowAt(step, { loss: index }));
+      await file.close();
+    }
+    const losses = new Map<number, number>();
+    for (const name of (await readdir(directory)).sort()) {
+      for (const event of recordsOf(await readFile(join(directory, name))).map(readEvent)) {
+        if (event.sessionStart) for (const step of losses.keys()) if (step >= event.step) losses.delete(step);
+        const loss = event.scalars.get('train/loss');
+        if (loss !== undefined) losses.set(event.step, loss);
+      }
+    }
+    const expected = Array.from({ length: 62 }, (_, step) => [step, step < 25 ? 0 : step < 60 ? 1 : 2]);
+    expect([...losses].sort(([a], [b]) => a - b)).toEqual(expected);
   });
 
   it('tell readers to forget the tail that a resume has left behind', async () => {

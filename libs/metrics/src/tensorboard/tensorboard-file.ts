@@ -48,7 +48,7 @@ export class TensorBoardFile {
     return this.#file.path;
   }
 
-  /** Appends one step soon; what is not finite is left out, as TensorBoard cannot draw it. Never throws. */
+  /** Appends one step soon; what was not finite is NaN, which TensorBoard marks. Never throws. */
   append(row: StepMetrics): void {
     this.#file.append(record(scalarsEvent(row.wallMs, row.step, scalarsOf(row))));
   }
@@ -64,9 +64,9 @@ export class TensorBoardFile {
 
 function scalarsOf(row: StepMetrics): Scalar[] {
   const values: ReadonlyArray<readonly [string, number | null | undefined]> = [
-    ['train/loss', row.loss],
-    ['validation/loss', row.valLoss],
-    ['train/gradient_norm', row.gradNorm],
+    ['train/loss', row.loss ?? NaN],
+    ['validation/loss', row.valLoss === null ? NaN : row.valLoss],
+    ['train/gradient_norm', row.gradNorm ?? NaN],
     ['train/learning_rate', row.lr],
     // float32 ends at 16.7 million whole tokens.
     ['train/million_tokens', row.tokens / 1e6],
@@ -82,9 +82,7 @@ function scalarsOf(row: StepMetrics): Scalar[] {
     ['cluster/lost_ms', row.lostMs],
     ['cluster/bits_per_parameter', row.bitsPerParameter],
   ];
-  return values.flatMap(([tag, value]) =>
-    typeof value === 'number' && Number.isFinite(value) ? [{ tag, value }] : [],
-  );
+  return values.flatMap(([tag, value]) => (typeof value === 'number' ? [{ tag, value }] : []));
 }
 
 /**
