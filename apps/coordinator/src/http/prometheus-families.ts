@@ -20,9 +20,17 @@ const STEP_GAUGES: ReadonlyArray<readonly [MetricName, string, number]> = [
   ['lostMs', 'cria_step_lost_seconds', 1e-3],
   ['attempts', 'cria_step_attempts', 1],
   ['workers', 'cria_step_workers', 1],
-  ['bitsPerParameter', 'cria_gradient_bits_per_parameter', 1],
+  ['bitsPerParameter', 'cria_gradient_bytes_per_parameter', 1 / 8],
   ['mfu', 'cria_mfu_ratio', 1],
 ];
+
+/** Where the unit is another over there, or is not in the name. */
+const HELP: Partial<Record<MetricName, string>> = {
+  loss: 'Training loss of the last committed step, in nats per token; NaN when it was not finite.',
+  valLoss: 'Newest finite loss on the validation split, in nats per token.',
+  gradNorm: 'Global L2 norm of the gradient before clipping; NaN when it was not finite.',
+  bitsPerParameter: 'Gradient bytes on the wire per parameter.',
+};
 
 /** @param process of this coordinator, passed in so that it is the same in every test */
 export function prometheusFamilies(
@@ -36,7 +44,7 @@ export function prometheusFamilies(
     ...runFamilies(status, one),
     gauge('cria_tokens', METRICS.tokens.help, one(view.metrics().last()?.tokens ?? 0)),
     ...STEP_GAUGES.map(([metric, name, factor]) =>
-      gauge(name, METRICS[metric].help, one(lastOf(view, metric, factor))),
+      gauge(name, HELP[metric] ?? METRICS[metric].help, one(lastOf(view, metric, factor))),
     ),
     ...memberFamilies(status),
     gauge('process_resident_memory_bytes', 'Resident memory of this coordinator.', [
