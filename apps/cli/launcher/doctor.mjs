@@ -7,6 +7,8 @@ import { LauncherError } from './launcher-error.mjs';
 import { packageManager, versionOf } from './machine.mjs';
 import { NX, ROOT } from './places.mjs';
 import { installCommands, requirementsFor } from './requirements.mjs';
+import { inspectInstallation } from './tensorflow/cache.mjs';
+import { VARIANTS } from './tensorflow/pins.mjs';
 
 const HELP = `Usage: cria doctor [--json]
 
@@ -42,10 +44,25 @@ function examine() {
     check('dependencies', { found: installed ? 'installed' : null, mend: 'npm ci' }),
     check('build', { found: installed && isFresh() ? 'up to date' : null, mend: 'npx cria setup' }),
     ...programs(),
+    ...tensorFlow(),
     check('cores', { found: String(availableParallelism()) }),
     check('free memory', { found: gibibytes(freemem()) }),
     check('free disk', { found: freeDisk() }),
   ];
+}
+
+/** TensorFlow under the tfjs engine; nothing misses it unless it was asked for. */
+function tensorFlow() {
+  return Object.keys(VARIANTS).map((name) => {
+    const { state, folder, manifest } = inspectInstallation(name);
+    const noDevice =
+      name === 'gpu' && !existsSync('/dev/nvidiactl') ? ', but no NVIDIA device is visible' : '';
+    return check(`TensorFlow ${name}`, {
+      found: state === 'ready' ? `${manifest.tensorflow} in ${folder}${noDevice}` : null,
+      mend: `npx cria setup --tensorflow ${name}${state === 'absent' ? '' : ` (what is there is ${state})`}`,
+      required: false,
+    });
+  });
 }
 
 function programs() {

@@ -6,29 +6,43 @@ import { build, buildAddon, isFresh } from './build.mjs';
 import { installMissing } from './install.mjs';
 import { LauncherError } from './launcher-error.mjs';
 import { ADDON, ADDON_BUILDER } from './places.mjs';
+import { removeTensorFlow, setUpTensorFlow } from './tensorflow/set-up-tensorflow.mjs';
 
-const HELP = `Usage: cria setup [--for start|test] [--json]
+const HELP = `Usage: cria setup [--for start|test] [--tensorflow cpu|gpu|remove] [--json]
 
 Builds what is not built or stale and installs missing system packages (as root or
 with "sudo -n"; otherwise it lists the commands and exits with code 2).
 
 Options:
-  --for GOAL   what this machine is to do: start (default) or test
-  --json       one JSON object on stdout
-  -h, --help   this text
+  --for GOAL          what this machine is to do: start (default) or test
+  --tensorflow WHICH  also put TensorFlow under the tfjs engine, for cpu or gpu, into
+                      $XDG_CACHE_HOME/cria/tensorflow (274 or 572 MB to fetch, 1.2 or
+                      2 GiB on disk); remove takes it away again
+  --from WHERE        of TensorFlow: installer (its package's own), wheel (from PyPI,
+                      with pip and a C++ compiler), or auto (default): one, then the other
+  --json              one JSON object on stdout
+  -h, --help          this text
 
-Example:
+Examples:
   $ npx cria setup --for test
+  $ npx cria setup --tensorflow cpu
 `;
 
 /** The command; resolves to the exit code. */
 export async function setupCommand(argv) {
-  const { help, goal, json } = readOptions(argv);
+  const { help, goal, json, tensorflow, from } = readOptions(argv);
   if (help) {
     process.stdout.write(HELP);
     return 0;
   }
-  const result = await setUp({ goal, note: (line) => process.stderr.write(`${line}\n`) });
+  const note = (line) => process.stderr.write(`${line}\n`);
+  const result =
+    tensorflow === 'remove'
+      ? removeTensorFlow({ note })
+      : {
+          ...(await setUp({ goal, note })),
+          ...(tensorflow === undefined ? {} : await setUpTensorFlow(tensorflow, { from, note })),
+        };
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   return 0;
 }
@@ -58,6 +72,8 @@ export async function setUp({ goal, note }) {
 function readOptions(argv) {
   const options = {
     for: { type: 'string', default: 'start' },
+    tensorflow: { type: 'string' },
+    from: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   };
@@ -67,8 +83,15 @@ function readOptions(argv) {
   } catch (error) {
     throw new LauncherError(`setup: ${error.message} (see \`cria setup --help\`)`, 2);
   }
-  if (values.for !== 'start' && values.for !== 'test') {
-    throw new LauncherError(`setup: --for wants start or test, got "${values.for}"`, 2);
-  }
-  return { goal: values.for, json: values.json, help: values.help };
+  expectOneOf('--for', values.for, ['start', 'test']);
+  if (values.tensorflow !== undefined)
+    expectOneOf('--tensorflow', values.tensorflow, ['cpu', 'gpu', 'remove']);
+  expectOneOf('--from', values.from, ['auto', 'installer', 'wheel']);
+  const { json, help, tensorflow, from } = values;
+  return { goal: values.for, json, help, tensorflow, from };
+}
+
+function expectOneOf(flag, value, allowed) {
+  if (allowed.includes(value)) return;
+  throw new LauncherError(`setup: ${flag} wants ${allowed.join(' or ')}, got "${value}"`, 2);
 }

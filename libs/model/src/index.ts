@@ -20,7 +20,7 @@ export { clipFactor, optimizerStep } from './optimizer/optimizer-step.js';
 export type { OptimizerStep } from './optimizer/optimizer-step.js';
 export { lossFromBits, lossToBits } from './engine/engine.js';
 export type { Engine, GradientSink, SlotResult } from './engine/engine.js';
-export { fingerprintText } from './engine/fingerprint.js';
+export { backendOf, fingerprintText } from './engine/fingerprint.js';
 export type { EngineFingerprint } from './engine/fingerprint.js';
 export { createEngine } from './engine/create-engine.js';
 export type { EngineOptions } from './engine/create-engine.js';

@@ -41,6 +41,12 @@ export function workerCommand(): Command {
         .default('auto')
         .hideHelp(),
     )
+    .addOption(
+      new Option('--backend <backend>', 'with --probe: of the tfjs engine')
+        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
+        .default('auto')
+        .hideHelp(),
+    )
     .addOption(optionWithEnv('--device <device>', 'cpu or cuda:N', 'CRIA_DEVICE').default('cpu'))
     .addOption(
       optionWithEnv('--threads <n>', 'compute threads (default: all cores)', 'CRIA_THREADS').argParser(

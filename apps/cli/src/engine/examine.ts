@@ -1,6 +1,6 @@
 // The engine of this process, made once over a tiny model: what `cria worker --probe` answers.
 import { loadAddon } from '@cria/kernels';
-import { createEngine, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
+import { backendOf, createEngine, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
 import { CriaError } from '@cria/runtime';
 import type { EngineProbe, ProbeRequest } from './probe.js';
 
@@ -8,12 +8,13 @@ import type { EngineProbe, ProbeRequest } from './probe.js';
 const KINDS = ['native', 'tfjs'] as const;
 
 /** @throws CriaError ENGINE_UNAVAILABLE with the remedy when this machine lacks what was asked for */
-export async function examineEngine({ engine, precision, device }: ProbeRequest): Promise<EngineProbe> {
+export async function examineEngine(request: ProbeRequest): Promise<EngineProbe> {
+  const { engine, precision } = request;
   const kinds = engine === 'auto' ? KINDS : [engine];
   const refusals: CriaError[] = [];
   for (const kind of kinds) {
     try {
-      return await examine(kind, precision === 'auto' ? precisionFor(kind) : precision, device);
+      return await examine(kind, precision === 'auto' ? precisionFor(kind) : precision, request);
     } catch (error) {
       if (!CriaError.is(error) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
       refusals.push(error);
@@ -34,7 +35,7 @@ function precisionFor(kind: EngineOptions['kind']): EngineOptions['precision'] {
 async function examine(
   kind: EngineOptions['kind'],
   precision: EngineOptions['precision'],
-  device: string,
+  { device, backend = 'auto' }: ProbeRequest,
 ): Promise<EngineProbe> {
   const config = {
     ...presetConfig('quickstart'),
@@ -45,11 +46,15 @@ async function examine(
     kvHeads: 1,
   };
   const sequenceLength = Math.min(8, config.maxPositions);
-  const engine = await createEngine({ kind, precision, device, threads: 1, config, sequenceLength });
+  const engine = await createEngine({
+    ...{ kind, precision, device, threads: 1, config, sequenceLength },
+    ...(backend === 'auto' ? {} : { backend }),
+  });
   try {
     return {
       kind,
       precision,
+      backend: backendOf(engine.fingerprint) ?? 'auto',
       fingerprint: fingerprintText(engine.fingerprint),
       description: engine.description,
     };

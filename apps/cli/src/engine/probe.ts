@@ -1,5 +1,6 @@
 // Which engine this machine's workers have. The process that asks has none itself: it starts a worker to find out.
 import { spawn } from 'node:child_process';
+import type { BackendName } from '@cria/model';
 import { CriaError, ERROR_ACTIONS, type ErrorCode } from '@cria/runtime';
 import { CRIA_SCRIPT } from '../places.js';
 import { describeExit } from '../decide/supervise.js';
@@ -10,6 +11,8 @@ import { lastWords } from '../up/last-words.js';
 export interface EngineProbe {
   readonly kind: 'native' | 'tfjs';
   readonly precision: 'f32' | 'bf16';
+  /** What the tfjs engine computes on; `auto` for another engine. */
+  readonly backend: 'auto' | BackendName;
   /** One line, part of the genesis. */
   readonly fingerprint: string;
   /** For people: `tfjs wasm (SIMD)`. */
@@ -19,6 +22,7 @@ export interface EngineProbe {
 export interface ProbeRequest {
   readonly engine: 'auto' | 'native' | 'tfjs';
   readonly precision: 'auto' | 'f32' | 'bf16';
+  readonly backend?: 'auto' | BackendName;
   readonly device: string;
   /** Who runs the worker; tests put a stand-in here. */
   readonly script?: string;
@@ -28,8 +32,8 @@ const PROBE_TIMEOUT_MS = 120_000;
 
 /** @throws CriaError of the worker itself (ENGINE_UNAVAILABLE with the remedy), or CHILD_FAILED */
 export async function askWorker(request: ProbeRequest, signal?: AbortSignal): Promise<EngineProbe> {
-  const { engine, precision, device, script = CRIA_SCRIPT } = request;
-  const flags = ['--engine', engine, '--precision', precision, '--device', device];
+  const { engine, precision, backend = 'auto', device, script = CRIA_SCRIPT } = request;
+  const flags = ['--engine', engine, '--precision', precision, '--backend', backend, '--device', device];
   const { code, stdout, stderr } = await runNode([script, 'worker', '--probe', '--json', ...flags], signal);
   const answer = parseObject(stdout);
   if (code === 0 && answer !== null && 'fingerprint' in answer) return answer as EngineProbe;

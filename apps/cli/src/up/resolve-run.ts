@@ -28,15 +28,15 @@ export function probeEngine(
   where: { device: string; script?: string },
   signal: AbortSignal,
 ): Promise<EngineProbe> {
-  const { kind, precision } = config.engine;
-  return askWorker({ engine: kind, precision, ...where }, signal);
+  const { kind, precision, backend } = config.engine;
+  return askWorker({ engine: kind, precision, backend, ...where }, signal);
 }
 
 /** The configuration with every `auto` that touches the mathematics written out. */
 export function withResolvedEngine(config: RunConfig, probe: EngineProbe): RunConfig {
   return {
     ...config,
-    engine: { ...config.engine, kind: probe.kind, precision: probe.precision },
+    engine: { ...config.engine, kind: probe.kind, precision: probe.precision, backend: probe.backend },
     exchange: { ...config.exchange, gridBits: gridBitsOf(config) },
   };
 }

@@ -1,5 +1,5 @@
 import { CriaError, threadEntry } from '@cria/runtime';
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type {
   EngineCallName,
   EngineCalls,
@@ -28,7 +28,8 @@ export class EngineClient {
 
   /** Starts the thread and its engine. Throws ENGINE_UNAVAILABLE with the remedy. */
   open(settings: TrainingSettings): Promise<EngineCalls['open']['answer']> {
-    const worker = new Worker(threadEntry(import.meta.url, './engine-thread'));
+    // TensorFlow reads its settings from the process's environment, which a thread otherwise has a copy of.
+    const worker = new Worker(threadEntry(import.meta.url, './engine-thread'), { env: SHARE_ENV });
     worker.on('message', (message: FromEngine) => this.#receive(message));
     worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#fail(new CriaError('INTERNAL', 'the engine thread ended')));

@@ -5,7 +5,7 @@ import type { WorkerOptions } from '../options.js';
 
 /** The engine that a run's configuration asks of this worker. Throws ENGINE_MISMATCH when the flags say another. */
 export function engineOptions(config: RunConfig, options: WorkerOptions): EngineOptions {
-  const { kind, precision } = config.engine;
+  const { kind, precision, backend } = config.engine;
   if (kind === 'auto' || precision === 'auto') {
     throw new CriaError(
       'CONFIG_INVALID',
@@ -24,6 +24,7 @@ export function engineOptions(config: RunConfig, options: WorkerOptions): Engine
     device: options.device,
     threads: options.threads,
     instructionSet: config.engine.instructionSet,
+    ...(backend === 'auto' ? {} : { backend }),
     config: config.model,
     sequenceLength: config.budget.sequenceLength,
   };

@@ -12,7 +12,7 @@ const installed =
     packages.includes(name);
 
 describe('the backend for the cpu', () => {
-  it('is TensorFlow where the user has installed it, else wasm, else plain JavaScript', () => {
+  it('is TensorFlow where it was set up, else wasm, else plain JavaScript', () => {
     const choose = (...packages: string[]): string =>
       chooseBackend({ device: 'cpu' }, installed(...packages)).packageName;
     expect(choose(PLAIN, WASM, NODE)).toBe(NODE);
@@ -28,7 +28,10 @@ describe('the backend for the cpu', () => {
   it('is refused with the command when TensorFlow was asked for and is not there', () => {
     const attempt = (): unknown => chooseBackend({ device: 'cpu', backend: 'tensorflow' }, installed(WASM));
     expect(attempt).toThrow(expect.objectContaining({ code: 'ENGINE_UNAVAILABLE' }));
-    expect(attempt).toThrow(`npm install ${NODE}, or`);
+    expect(attempt).toThrow(
+      "engine.backend: tensorflow needs @tensorflow/tfjs-node with TensorFlow's library, which this machine lacks: " +
+        'run `cria setup --tensorflow cpu`, then start again (wasm computes other bits and cannot take part)',
+    );
   });
 
   it('is refused when nothing is installed', () => {
@@ -48,7 +51,7 @@ describe('the backend for a GPU', () => {
   it('is never replaced by one for the cpu: the command that installs it is named instead', () => {
     const attempt = (): unknown => chooseBackend({ device: 'cuda:0' }, installed(PLAIN, WASM, NODE));
     expect(attempt).toThrow(expect.objectContaining({ code: 'ENGINE_UNAVAILABLE' }));
-    expect(attempt).toThrow('run npm install @tensorflow/tfjs-node-gpu, or use --device cpu');
+    expect(attempt).toThrow('run `cria setup --tensorflow gpu`, or use --device cpu');
   });
 
   it('cannot be wasm', () => {

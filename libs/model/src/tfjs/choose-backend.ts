@@ -10,7 +10,11 @@ export interface BackendChoice {
   readonly deviceClass: 'cpu' | 'cuda';
 }
 
-const TENSORFLOW_GPU = '@tensorflow/tfjs-node-gpu';
+const TENSORFLOW_GPU: BackendChoice = {
+  name: 'tensorflow',
+  packageName: '@tensorflow/tfjs-node-gpu',
+  deviceClass: 'cuda',
+};
 const TENSORFLOW: BackendChoice = {
   name: 'tensorflow',
   packageName: '@tensorflow/tfjs-node',
@@ -21,15 +25,17 @@ const WASM: BackendChoice = {
   packageName: '@tensorflow/tfjs-backend-wasm',
   deviceClass: 'cpu',
 };
+/** Why no other backend steps in: a joining worker reads this. */
+const NOT_WASM = 'then start again (wasm computes other bits and cannot take part)';
 const PLAIN: BackendChoice = { name: 'cpu', packageName: '@tensorflow/tfjs-backend-cpu', deviceClass: 'cpu' };
 
 /**
- * cpu: TensorFlow where the user has installed tfjs-node, else wasm, else plain JavaScript.
+ * cpu: TensorFlow where it was set up, else wasm, else plain JavaScript.
  * cuda:N: tfjs-node-gpu and nothing else: silently training on the CPU instead would be worse than stopping.
  *
  * @param request.backend restricts the choice on cpu to this one
  * @param canResolve whether an npm package is installed here
- * @throws ENGINE_UNAVAILABLE naming the command that installs what is missing; USAGE for an unknown device
+ * @throws ENGINE_UNAVAILABLE naming the command that brings what is missing; USAGE for an unknown device
  */
 export function chooseBackend(
   request: { device: string; backend?: BackendName },
@@ -43,8 +49,7 @@ export function chooseBackend(
     (candidate) => (backend === undefined || candidate.name === backend) && canResolve(candidate.packageName),
   );
   if (choice !== undefined) return choice;
-  if (backend === 'tensorflow')
-    throw missing(TENSORFLOW.packageName, 'the tensorflow backend', 'or use another backend');
+  if (backend === 'tensorflow') throw missing(TENSORFLOW, 'engine.backend: tensorflow', NOT_WASM);
   throw new CriaError('ENGINE_UNAVAILABLE', 'no TensorFlow.js backend is installed; run npm ci');
 }
 
@@ -55,15 +60,21 @@ function chooseGpu(
   if (backend !== undefined && backend !== 'tensorflow') {
     throw new CriaError('USAGE', `the tfjs backend ${backend} computes on the cpu, not on ${device}`);
   }
-  if (!canResolve(TENSORFLOW_GPU))
+  if (!canResolve(TENSORFLOW_GPU.packageName))
     throw missing(TENSORFLOW_GPU, `the tfjs engine on ${device}`, 'or use --device cpu');
-  return { name: 'tensorflow', packageName: TENSORFLOW_GPU, deviceClass: 'cuda' };
+  return TENSORFLOW_GPU;
 }
 
-function missing(packageName: string, what: string, alternative: string): CriaError {
+/** What `cria setup --tensorflow` calls the package for this class of devices. */
+export function variantOf(deviceClass: BackendChoice['deviceClass']): 'cpu' | 'gpu' {
+  return deviceClass === 'cuda' ? 'gpu' : 'cpu';
+}
+
+function missing({ packageName, deviceClass }: BackendChoice, what: string, alternative: string): CriaError {
   return new CriaError(
     'ENGINE_UNAVAILABLE',
-    `${what} needs ${packageName}, which is not installed: run npm install ${packageName}, ${alternative}`,
+    `${what} needs ${packageName} with TensorFlow's library, which this machine lacks: ` +
+      `run \`cria setup --tensorflow ${variantOf(deviceClass)}\`, ${alternative}`,
     { context: { packageName } },
   );
 }

@@ -2,11 +2,14 @@
 // share it, and a tfjs-node that was installed elsewhere joins the same instance.
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import util from 'node:util';
 import { backend, enableProdMode, env, setBackend, version_core } from '@tensorflow/tfjs-core';
 import { CriaError } from '@cria/runtime';
-import { chooseBackend } from './choose-backend.js';
+import { chooseBackend, variantOf } from './choose-backend.js';
 import type { BackendChoice, BackendName } from './choose-backend.js';
 import { registerGradientRules } from './gradient-rules.js';
+import { installedTensorFlow } from './installed-tensorflow.js';
+import { selfTest } from './self-test.js';
 
 export interface LoadedBackend {
   readonly name: BackendName;
@@ -20,6 +23,7 @@ export interface LoadedBackend {
 }
 
 const TENSORFLOW_THREADS = 'TF_NUM_INTRAOP_THREADS';
+const ONEDNN = 'TF_ENABLE_ONEDNN_OPTS';
 
 /**
  * Chooses, loads and activates a backend.
@@ -41,15 +45,23 @@ export async function loadBackend(request: {
     registerGradientRules();
     return loaded;
   } catch (error) {
-    throw new CriaError('ENGINE_UNAVAILABLE', `${choice.packageName} is installed but does not load`, {
-      cause: error,
-    });
+    if (CriaError.is(error)) throw error;
+    throw new CriaError('ENGINE_UNAVAILABLE', doesNotLoad(choice, error), { cause: error });
   }
 }
 
 /** Makes the backend the one that the next operations run on. */
 export async function activateBackend(name: BackendName): Promise<void> {
   if (!(await setBackend(name))) throw new Error(`the backend ${name} does not initialise`);
+}
+
+function doesNotLoad({ name, packageName, deviceClass }: BackendChoice, error: unknown): string {
+  const [why] = String(error instanceof Error ? error.message : error).split('\n');
+  const remedy =
+    name === 'tensorflow'
+      ? `\`cria setup --tensorflow remove\`, then \`cria setup --tensorflow ${variantOf(deviceClass)}\``
+      : 'npm ci';
+  return `${packageName} is installed but does not load (${why}): run ${remedy}`;
 }
 
 function load(choice: BackendChoice, request: { device: string; threads: number }): Promise<LoadedBackend> {
@@ -104,21 +116,18 @@ async function loadTensorflow(
   choice: BackendChoice,
   { device, threads }: { device: string; threads: number },
 ): Promise<LoadedBackend> {
-  const settings: Record<string, string> = {
-    TF_CPP_MIN_LOG_LEVEL: '3',
-    [TENSORFLOW_THREADS]: String(threads),
-  };
-  if (choice.deviceClass === 'cuda') {
-    settings['CUDA_VISIBLE_DEVICES'] = device.slice('cuda:'.length);
-    settings['TF_DETERMINISTIC_OPS'] = '1';
-  }
-  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
+  setEnvironment(choice, device, threads);
   const location = resolvePackage(choice.packageName);
   const loaded = createRequire(import.meta.url)(location ?? choice.packageName) as {
     version?: Record<string, string>;
   };
   await activateBackend('tensorflow');
-  const { binding } = backend() as unknown as { binding?: { TF_Version?: string } };
+  const { binding, isUsingGpuDevice } = backend() as unknown as {
+    binding?: { TF_Version?: string };
+    isUsingGpuDevice?: boolean;
+  };
+  if (choice.deviceClass === 'cuda' && isUsingGpuDevice !== true) throw noVisibleDevice(device);
+  const onednn = process.env[ONEDNN] ?? '1';
   return {
     name: 'tensorflow',
     deviceClass: choice.deviceClass,
@@ -128,16 +137,46 @@ async function loadTensorflow(
       'tfjs-core': version_core,
       'tfjs-node': loaded.version?.['tfjs-node'] ?? 'unknown',
       tensorflow: binding?.TF_Version ?? 'unknown',
-      onednn: process.env['TF_ENABLE_ONEDNN_OPTS'] ?? '1',
-      threads: process.env[TENSORFLOW_THREADS] ?? 'default',
+      onednn,
+      // With oneDNN the number of threads changes no bit (docs/numerics.md); with Eigen's products it does.
+      ...(onednn === '0' ? { threads: process.env[TENSORFLOW_THREADS] ?? 'default' } : {}),
+      selftest: selfTest(),
     },
     generalMatMul: true,
   };
 }
 
-/** Where a package is, seen from Cria or from the directory it was started in; null when it is not installed. */
+/** What TensorFlow reads once, when it is loaded. A variable that the user has set stays. */
+function setEnvironment({ deviceClass }: BackendChoice, device: string, threads: number): void {
+  const settings: Record<string, string> = {
+    TF_CPP_MIN_LOG_LEVEL: '3',
+    [TENSORFLOW_THREADS]: String(threads),
+    TF_NUM_INTEROP_THREADS: '1',
+    [ONEDNN]: '1',
+  };
+  if (deviceClass === 'cuda') {
+    settings['CUDA_VISIBLE_DEVICES'] = device.slice('cuda:'.length);
+    settings['TF_DETERMINISTIC_OPS'] = '1'; // sums by atomics promise no order
+  }
+  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
+  // Node 23 removed what tfjs-node 4.22 calls.
+  const old = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
+  old.isNullOrUndefined ??= (value) => value === null || value === undefined;
+}
+
+function noVisibleDevice(device: string): CriaError {
+  return new CriaError(
+    'ENGINE_UNAVAILABLE',
+    `TensorFlow for GPUs is installed but sees no ${device}: it needs an NVIDIA driver, CUDA 12 and cuDNN 9 ` +
+      '(`nvidia-smi` lists what there is), or use --device cpu',
+  );
+}
+
+/** Where a package is: in Cria's cache, seen from Cria, or from the directory it was started in; null: nowhere. */
 function resolvePackage(packageName: string): string | null {
-  for (const from of [import.meta.url, path.join(process.cwd(), 'package.json')]) {
+  const folder = installedTensorFlow(packageName, process.env);
+  const cached = folder === null ? [] : [path.join(folder, 'package.json')];
+  for (const from of [...cached, import.meta.url, path.join(process.cwd(), 'package.json')]) {
     try {
       return createRequire(from).resolve(packageName);
     } catch {

@@ -6,6 +6,7 @@ import { lossFromBits } from '../engine/engine.js';
 import type { Engine } from '../engine/engine.js';
 import { initialParameters } from '../init/initial-parameters.js';
 import type { BackendName } from './choose-backend.js';
+import { installedTensorFlow } from './installed-tensorflow.js';
 
 const CONFIG = {
   ...presetConfig('quickstart'),
@@ -58,7 +59,18 @@ async function runSlot(engine: Engine, tokens = TOKENS): Promise<Slot> {
 
 const words = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer.slice(0));
 
-describe.each(['wasm', 'cpu'] as const)('the tfjs engine on %s', (backend) => {
+const HAS_TENSORFLOW = installedTensorFlow('@tensorflow/tfjs-node', process.env) !== null;
+const BACKENDS: readonly BackendName[] = [
+  'wasm',
+  'cpu',
+  ...(HAS_TENSORFLOW ? (['tensorflow'] as const) : []),
+];
+
+describe.skipIf(HAS_TENSORFLOW)('the tfjs engine on TensorFlow', () => {
+  it.skip('is not set up here: `cria setup --tensorflow cpu` brings it', () => undefined);
+});
+
+describe.each(BACKENDS)('the tfjs engine on %s', (backend) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await newEngine(backend);
