@@ -30,7 +30,14 @@ else await coordinator();
 async function worker() {
   if (argv.includes('--probe')) {
     console.log(
-      JSON.stringify({ kind: 'tfjs', precision: 'f32', backend: 'wasm', fingerprint: 'stub', description: 'a stub' }),
+      JSON.stringify({
+        kind: 'tfjs',
+        precision: 'f32',
+        backend: 'wasm',
+        threads: 'auto',
+        fingerprint: 'stub',
+        description: 'a stub',
+      }),
     );
     return;
   }

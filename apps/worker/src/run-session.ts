@@ -128,7 +128,7 @@ export class RunSession {
     const { config, gridBits } = facts;
     const state = this.#shared;
     const opened = await this.#engine.open({
-      engine: engineOptions(config, options),
+      engine: engineOptions(config, facts.fingerprint, options),
       optimizer: config.optimizer,
       steps: config.budget.steps,
       slots: config.slots,

@@ -4,6 +4,7 @@ import { CriaError, EXIT, signalsToAbort } from '@cria/runtime';
 import { Option, type Command } from 'commander';
 import { act, describeCommand, optionWithEnv, wholeNumber } from '../command.js';
 import { askWorker } from '../engine/probe.js';
+import { engineRequest } from '../up/resolve-run.js';
 import { addConfigOptions, configPath, loadConfig, type ConfigFlags } from '../run/load-config.js';
 
 interface CoordinatorFlags extends ConfigFlags {
@@ -89,6 +90,5 @@ function explicitConfig(flags: CoordinatorFlags): RunConfig {
 }
 
 async function askedFingerprint(config: RunConfig, device: string): Promise<string> {
-  const { kind, precision } = config.engine;
-  return (await askWorker({ engine: kind, precision, device })).fingerprint;
+  return (await askWorker({ ...engineRequest(config), device })).fingerprint;
 }

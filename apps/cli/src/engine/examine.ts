@@ -1,11 +1,15 @@
 // The engine of this process, made once over a tiny model: what `cria worker --probe` answers.
+import { availableParallelism } from 'node:os';
 import { loadAddon } from '@cria/kernels';
-import { backendOf, createEngine, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
+import { createEngine, demandsOf, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
 import { CriaError } from '@cria/runtime';
 import type { EngineProbe, ProbeRequest } from './probe.js';
 
 /** Best first: `auto` takes the first that this machine has. */
 const KINDS = ['native', 'tfjs'] as const;
+
+/** Several workers share a machine's cores; more is the user's to say (`engine.threads`). */
+const MOST_DEFAULT_THREADS = 8;
 
 /** @throws CriaError ENGINE_UNAVAILABLE with the remedy when this machine lacks what was asked for */
 export async function examineEngine(request: ProbeRequest): Promise<EngineProbe> {
@@ -25,6 +29,11 @@ export async function examineEngine(request: ProbeRequest): Promise<EngineProbe>
   throw new CriaError('ENGINE_UNAVAILABLE', refusals.map(({ message }) => message).join('; '));
 }
 
+/** A pool that does not depend on the number of workers: a run's bits must not. */
+function defaultThreads(): number {
+  return Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
+}
+
 /** bf16 where the CPU multiplies it natively, which is about twice as fast; it is emulated elsewhere, slower than f32. */
 function precisionFor(kind: EngineOptions['kind']): EngineOptions['precision'] {
   if (kind !== 'native') return 'f32';
@@ -35,7 +44,7 @@ function precisionFor(kind: EngineOptions['kind']): EngineOptions['precision'] {
 async function examine(
   kind: EngineOptions['kind'],
   precision: EngineOptions['precision'],
-  { device, backend = 'auto' }: ProbeRequest,
+  { device, backend = 'auto', threads = defaultThreads() }: ProbeRequest,
 ): Promise<EngineProbe> {
   const config = {
     ...presetConfig('quickstart'),
@@ -47,15 +56,18 @@ async function examine(
   };
   const sequenceLength = Math.min(8, config.maxPositions);
   const engine = await createEngine({
-    ...{ kind, precision, device, threads: 1, config, sequenceLength },
+    ...{ kind, precision, device, threads, config, sequenceLength },
     ...(backend === 'auto' ? {} : { backend }),
   });
   try {
+    const fingerprint = fingerprintText(engine.fingerprint);
+    const demands = demandsOf(fingerprint);
     return {
       kind,
       precision,
-      backend: backendOf(engine.fingerprint) ?? 'auto',
-      fingerprint: fingerprintText(engine.fingerprint),
+      backend: demands.backend ?? 'auto',
+      threads: demands.threads ?? 'auto',
+      fingerprint,
       description: engine.description,
     };
   } finally {

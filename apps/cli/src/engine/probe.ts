@@ -13,6 +13,8 @@ export interface EngineProbe {
   readonly precision: 'f32' | 'bf16';
   /** What the tfjs engine computes on; `auto` for another engine. */
   readonly backend: 'auto' | BackendName;
+  /** Of the pool that decides bits; `auto` where threads decide none. */
+  readonly threads: 'auto' | number;
   /** One line, part of the genesis. */
   readonly fingerprint: string;
   /** For people: `tfjs wasm (SIMD)`. */
@@ -23,6 +25,8 @@ export interface ProbeRequest {
   readonly engine: 'auto' | 'native' | 'tfjs';
   readonly precision: 'auto' | 'f32' | 'bf16';
   readonly backend?: 'auto' | BackendName;
+  /** Of an engine whose bits depend on them; left out: the machine's cores, at most 8. */
+  readonly threads?: number;
   readonly device: string;
   /** Who runs the worker; tests put a stand-in here. */
   readonly script?: string;
@@ -32,8 +36,11 @@ const PROBE_TIMEOUT_MS = 120_000;
 
 /** @throws CriaError of the worker itself (ENGINE_UNAVAILABLE with the remedy), or CHILD_FAILED */
 export async function askWorker(request: ProbeRequest, signal?: AbortSignal): Promise<EngineProbe> {
-  const { engine, precision, backend = 'auto', device, script = CRIA_SCRIPT } = request;
-  const flags = ['--engine', engine, '--precision', precision, '--backend', backend, '--device', device];
+  const { engine, precision, backend = 'auto', threads, device, script = CRIA_SCRIPT } = request;
+  const flags = [
+    ...['--engine', engine, '--precision', precision, '--backend', backend, '--device', device],
+    ...(threads === undefined ? [] : ['--threads', String(threads)]),
+  ];
   const { code, stdout, stderr } = await runNode([script, 'worker', '--probe', '--json', ...flags], signal);
   const answer = parseObject(stdout);
   if (code === 0 && answer !== null && 'fingerprint' in answer) return answer as EngineProbe;

@@ -9,13 +9,14 @@ import type { Terminal } from '../terminal.js';
 /** Run name of both quick-start configurations. */
 export const QUICKSTART = 'quickstart';
 
-/** The quick start's configuration: the full one with the native engine, a smaller one with tfjs. */
+/** The quick start's configuration: the full one with the native engine or TensorFlow, a smaller one with wasm. */
 export async function quickstartFile(
   request: Omit<ProbeRequest, 'precision'>,
   signal: AbortSignal,
 ): Promise<string> {
-  const { kind } = await askWorker({ ...request, precision: 'auto' }, signal);
-  return configPath(kind === 'native' ? QUICKSTART : `${QUICKSTART}-tfjs`);
+  const { kind, backend } = await askWorker({ ...request, precision: 'auto' }, signal);
+  const isFast = kind === 'native' || backend === 'tensorflow';
+  return configPath(isFast ? QUICKSTART : `${QUICKSTART}-tfjs`);
 }
 
 /** Makes the quick start's corpus where it is missing. */

@@ -7,7 +7,7 @@ import { CriaError } from '@cria/runtime';
 import { stringify } from 'yaml';
 import { CONFIG_FILE, readRunConfig } from '../run/run-config-file.js';
 import { readRunFile } from '../run/run-file.js';
-import { askWorker, type EngineProbe } from '../engine/probe.js';
+import { askWorker, type EngineProbe, type ProbeRequest } from '../engine/probe.js';
 
 /** Opens the run's data once, so that a wrong path or a cut-off file is found before anything is started. */
 export async function checkData(config: RunConfig): Promise<string> {
@@ -28,15 +28,23 @@ export function probeEngine(
   where: { device: string; script?: string },
   signal: AbortSignal,
 ): Promise<EngineProbe> {
-  const { kind, precision, backend } = config.engine;
-  return askWorker({ engine: kind, precision, backend, ...where }, signal);
+  return askWorker({ ...engineRequest(config), ...where }, signal);
+}
+
+/** The engine that a configuration asks for. */
+export function engineRequest(config: RunConfig): Omit<ProbeRequest, 'device'> {
+  const { kind, precision, backend, threads } = config.engine;
+  return { engine: kind, precision, backend, ...(threads === 'auto' ? {} : { threads }) };
 }
 
 /** The configuration with every `auto` that touches the mathematics written out. */
 export function withResolvedEngine(config: RunConfig, probe: EngineProbe): RunConfig {
   return {
     ...config,
-    engine: { ...config.engine, kind: probe.kind, precision: probe.precision, backend: probe.backend },
+    engine: {
+      ...config.engine,
+      ...{ kind: probe.kind, precision: probe.precision, backend: probe.backend, threads: probe.threads },
+    },
     exchange: { ...config.exchange, gridBits: gridBitsOf(config) },
   };
 }

@@ -1,11 +1,16 @@
-import type { EngineOptions } from '@cria/model';
+import { demandsOf, type EngineOptions } from '@cria/model';
 import type { RunConfig } from '@cria/protocol';
 import { CriaError } from '@cria/runtime';
 import type { WorkerOptions } from '../options.js';
 
-/** The engine that a run's configuration asks of this worker. Throws ENGINE_MISMATCH when the flags say another. */
-export function engineOptions(config: RunConfig, options: WorkerOptions): EngineOptions {
-  const { kind, precision, backend } = config.engine;
+/**
+ * The engine that a run asks of this worker; what decides its bits is the run's to say.
+ *
+ * @param fingerprint that the run demands
+ * @throws ENGINE_MISMATCH when the worker's flags say another engine
+ */
+export function engineOptions(config: RunConfig, fingerprint: string, options: WorkerOptions): EngineOptions {
+  const { kind, precision } = config.engine;
   if (kind === 'auto' || precision === 'auto') {
     throw new CriaError(
       'CONFIG_INVALID',
@@ -24,7 +29,7 @@ export function engineOptions(config: RunConfig, options: WorkerOptions): Engine
     device: options.device,
     threads: options.threads,
     instructionSet: config.engine.instructionSet,
-    ...(backend === 'auto' ? {} : { backend }),
+    ...demandsOf(fingerprint),
     config: config.model,
     sequenceLength: config.budget.sequenceLength,
   };

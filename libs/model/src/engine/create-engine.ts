@@ -8,7 +8,7 @@ export interface EngineOptions {
   readonly kind: 'tfjs' | 'native';
   /** `cpu` or `cuda:N`. */
   readonly device: string;
-  /** Compute threads, where the engine has a choice. */
+  /** Compute threads, where the engine has a choice; on TensorFlow they decide bits and stand in the fingerprint. */
   readonly threads: number;
   readonly precision: 'f32' | 'bf16';
   readonly config: LlamaConfig;

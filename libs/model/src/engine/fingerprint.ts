@@ -14,11 +14,22 @@ export interface EngineFingerprint {
   readonly libraries: Readonly<Record<string, string>>;
 }
 
-/** The tfjs backend that computes; null for an engine of another kind. */
-export function backendOf({ engine, libraries }: EngineFingerprint): BackendName | null {
-  if (engine !== 'tfjs') return null;
-  const { backend = '' } = libraries;
-  return backend.startsWith('wasm') ? 'wasm' : (backend as BackendName);
+/** What a tfjs engine has to be started with so that it can have a fingerprint; nothing where there is no choice. */
+export interface EngineDemands {
+  readonly backend?: BackendName;
+  /** Size of TensorFlow's thread pool, which decides how its products cut their sums. */
+  readonly threads?: number;
+}
+
+/** Reads {@link fingerprintText}. */
+export function demandsOf(text: string): EngineDemands {
+  if (!text.startsWith('tfjs/')) return {};
+  const [, backend] = / backend=(tensorflow|wasm|cpu)\b/.exec(text) ?? [];
+  const [, threads] = / threads=(\d+)\b/.exec(text) ?? [];
+  return {
+    ...(backend === undefined ? {} : { backend: backend as BackendName }),
+    ...(threads === undefined ? {} : { threads: Number(threads) }),
+  };
 }
 
 /** One stable line, for the genesis and for messages: `tfjs/1 f32 cpu backend=wasm-simd tfjs-core=4.22.0`. */

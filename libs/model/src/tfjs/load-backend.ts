@@ -138,8 +138,9 @@ async function loadTensorflow(
       'tfjs-node': loaded.version?.['tfjs-node'] ?? 'unknown',
       tensorflow: binding?.TF_Version ?? 'unknown',
       onednn,
-      // With oneDNN the number of threads changes no bit (docs/numerics.md); with Eigen's products it does.
-      ...(onednn === '0' ? { threads: process.env[TENSORFLOW_THREADS] ?? 'default' } : {}),
+      // oneDNN cuts long sums by the size of the pool on some processors: one hash for 1 to 4 threads on a Zen 4 with
+      // AVX-512, different ones on a Zen 3 with AVX2. So the pool is the run's, not the worker's.
+      threads: process.env[TENSORFLOW_THREADS] ?? 'default',
       selftest: selfTest(),
     },
     generalMatMul: true,

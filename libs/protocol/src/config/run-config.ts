@@ -51,6 +51,7 @@ const engineSchema = z.strictObject({
   kind: z.enum(['auto', 'native', 'tfjs']).default('auto'),
   precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   backend: z.enum(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'),
+  threads: z.union([z.literal('auto'), positiveInt]).default('auto'),
   instructionSet: z.enum(['auto', 'avx512bf16', 'avx512', 'avx2', 'portable']).default('auto'),
 });
 
