@@ -3,13 +3,15 @@
 // gradient sums over the group by itself.
 //
 // B sequences, T positions, H query heads, K key/value heads, G = H / K, D head size.
-import { add, mul, reshape, softmax, transpose } from '@tensorflow/tfjs-core';
-import type { Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { add, customGrad, mul, reshape, softmax, sub, sum, transpose } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { headSize } from '../config/llama-config.js';
 import type { LlamaConfig } from '../config/llama-config.js';
 import type { MatrixProducts } from './matrix-products.js';
 import { rotary } from './rotary.js';
 import type { RotaryTensors } from './rotary.js';
+
+type GradientSaver = (tensors: Tensor[]) => void;
 
 /** Added to a score that must not be seen. Finite, so that no backend meets infinity minus infinity. */
 const HIDDEN_SCORE = -1e30;
@@ -50,9 +52,37 @@ export function attention(context: AttentionContext, inputs: AttentionInputs): T
   const v = stack(byHead(inputs.values, kvHeads), positions);
 
   const scores: Tensor3D = add(products.batchTimesTransposed(q, k), context.mask);
-  const mixed = products.batchTimes(softmax(scores), v);
+  const mixed = softmaxTimes(products, scores, v);
   const mixed_BTHD = transpose(reshape(mixed, [sequences, heads, positions, size]), [0, 2, 1, 3]);
   return reshape(mixed_BTHD, [sequences * positions, heads * size]);
+}
+
+/**
+ * softmax(scores) v as one operation. Its gradient needs of each row only the sum of dP P, and that is the sum of dO O
+ * (Dao et al., 2022), which is as long as a head is wide instead of as the sequence is long:
+ *   dV = P^T dO        dS = P (dO V^T - rowsum(dO O))
+ *
+ * @param scores [S, rows, T]
+ * @param values [S, T, D]
+ * @returns O, [S, rows, D]
+ */
+function softmaxTimes(products: MatrixProducts, scores: Tensor3D, values: Tensor3D): Tensor3D {
+  const operation = customGrad<Tensor3D>((...args) => {
+    const [s, v, save] = args as unknown as [Tensor3D, Tensor3D, GradientSaver];
+    const probabilities = softmax(s);
+    const mixed = products.batchTimes(probabilities, v);
+    save([probabilities, v, mixed]);
+    return {
+      value: mixed,
+      gradFunc: (dMixed, saved) => {
+        const [p, savedValues, o] = saved as [Tensor3D, Tensor3D, Tensor3D];
+        const dProbabilities = products.batchTimesTransposed(dMixed, savedValues);
+        const rowSums = sum(mul(dMixed, o), -1, true);
+        return [mul(p, sub(dProbabilities, rowSums)), products.batchTransposedTimes(p, dMixed)];
+      },
+    };
+  });
+  return operation(scores, values);
 }
 
 /** [G * T, T]: 0 where a position may look, a huge negative number at what comes after it. */

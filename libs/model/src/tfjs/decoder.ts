@@ -1,12 +1,13 @@
 // The Llama between embedding and head: pre-norm blocks of attention and SwiGLU (Touvron et al., 2023). Written
 // forwards only; tfjs differentiates it.
-import { add, mul, sigmoid } from '@tensorflow/tfjs-core';
+import { add } from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { attention } from './attention.js';
 import type { AttentionContext } from './attention.js';
 import { linear } from './linear.js';
 import type { LinearWeight } from './linear.js';
 import { rmsNorm } from './rms-norm.js';
+import { swiglu } from './swiglu.js';
 
 export interface BlockWeights {
   readonly inputNorm: Tensor1D;
@@ -51,5 +52,5 @@ function feedForward({ config, products }: AttentionContext, weights: BlockWeigh
   const normed = rmsNorm(x, weights.postAttentionNorm, config.rmsNormEps);
   const gate = linear(products, normed, weights.gate);
   const up = linear(products, normed, weights.up);
-  return linear(products, mul(mul(gate, sigmoid(gate)), up), weights.down);
+  return linear(products, swiglu(gate, up), weights.down);
 }

@@ -6,13 +6,20 @@ import { addRows } from './add-rows.js';
 import { headLoss, headLosses, meanLoss } from './head-loss.js';
 import { generalProducts, plainProducts } from './matrix-products.js';
 
+const CHUNK_LOGITS = 2 ** 23;
+
 function losses(logits: number[][], targets: number[]): number[] {
   const width = logits[0].length;
   const identity = Array.from({ length: width }, (_, row) =>
     Array.from({ length: width }, (_, i) => +(i === row)),
   );
   const head = { matrix: tensor2d(identity) as Tensor2D, transposed: null };
-  const inputs = { products: generalProducts, head, targets: Int32Array.from(targets) };
+  const inputs = {
+    products: generalProducts,
+    chunkLogits: CHUNK_LOGITS,
+    head,
+    targets: Int32Array.from(targets),
+  };
   return Array.from(headLosses(inputs, tensor2d(logits)));
 }
 
@@ -57,7 +64,8 @@ describe('the gradients of many rows, which go through in several chunks', () =>
     const weight = tensor2d(matrix, [vocabulary, width]);
     const head = { matrix: weight, transposed: transposes ? transpose(weight) : null };
     const outputs = { losses: new Float32Array(0), weightGradient: new Float32Array(0) };
-    const loss = (h: Tensor): Scalar => headLoss({ products, head, targets }, h as Tensor2D, outputs);
+    const loss = (h: Tensor): Scalar =>
+      headLoss({ products, chunkLogits: CHUNK_LOGITS, head, targets }, h as Tensor2D, outputs);
     const { value, grad } = valueAndGrad(loss)(tensor2d(hidden, [rows, width]));
     const expected = expectedGradients();
     expect(value.dataSync()[0]).toBeCloseTo(expected.loss, 5);

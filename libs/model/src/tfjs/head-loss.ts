@@ -19,8 +19,6 @@ import type { MatrixProducts } from './matrix-products.js';
 
 type GradientSaver = (tensors: Tensor[]) => void;
 
-/** Logits of one chunk: 128 rows of GPT-2's vocabulary. A function of the vocabulary only, because it touches bits. */
-const CHUNK_LOGITS = 2 ** 23;
 const MOST_CHUNK_ROWS = 512;
 
 /** Below this a probability is near the end of f32's range, and the loss is taken from the logits. */
@@ -28,6 +26,8 @@ const SMALLEST_TRUSTED_PROBABILITY = 1e-30;
 
 export interface HeadInputs {
   readonly products: MatrixProducts;
+  /** At most so many logits exist at a time. A constant of the backend, because it touches bits. */
+  readonly chunkLogits: number;
   /** [V, C] */
   readonly head: LinearWeight;
   /** [N] */
@@ -117,9 +117,9 @@ interface Chunk {
   readonly to: number;
 }
 
-function chunksOf({ head, targets }: HeadInputs): Chunk[] {
+function chunksOf({ head, targets, chunkLogits }: HeadInputs): Chunk[] {
   const vocabulary = head.matrix.shape[0];
-  const rows = Math.min(MOST_CHUNK_ROWS, 2 ** Math.floor(Math.log2(CHUNK_LOGITS / vocabulary)));
+  const rows = Math.min(MOST_CHUNK_ROWS, 2 ** Math.floor(Math.log2(chunkLogits / vocabulary)));
   const chunks: Chunk[] = [];
   for (let from = 0; from < targets.length; from += rows) {
     chunks.push({ from, to: Math.min(from + rows, targets.length) });

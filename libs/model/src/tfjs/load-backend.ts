@@ -20,7 +20,14 @@ export interface LoadedBackend {
   readonly libraries: Readonly<Record<string, string>>;
   /** Whether matMul is as fast with transposes and batches as without; in wasm it is 14 times slower with them. */
   readonly generalMatMul: boolean;
+  /** How many of the head's logits may exist at a time; it decides bits. */
+  readonly chunkLogits: number;
 }
+
+/** 128 rows of GPT-2's vocabulary. */
+const FEW_LOGITS = 2 ** 23;
+/** 512 rows: each chunk more reads and writes the head's whole gradient once more. */
+const MANY_LOGITS = 2 ** 25;
 
 const TENSORFLOW_THREADS = 'TF_NUM_INTRAOP_THREADS';
 const ONEDNN = 'TF_ENABLE_ONEDNN_OPTS';
@@ -91,6 +98,7 @@ async function loadWasm(): Promise<LoadedBackend> {
       'tfjs-backend-wasm': version_wasm,
     },
     generalMatMul: false,
+    chunkLogits: FEW_LOGITS,
   };
 }
 
@@ -109,6 +117,7 @@ async function loadPlain(): Promise<LoadedBackend> {
       v8: process.versions.v8,
     },
     generalMatMul: true,
+    chunkLogits: FEW_LOGITS,
   };
 }
 
@@ -144,6 +153,7 @@ async function loadTensorflow(
       selftest: selfTest(),
     },
     generalMatMul: true,
+    chunkLogits: MANY_LOGITS,
   };
 }
 

@@ -15,6 +15,8 @@ export interface MatrixProducts {
   batchTimes(a: Tensor3D, b: Tensor3D): Tensor3D;
   /** As {@link batchTimes} with each b transposed: [s, m, k] by [s, n, k] to [s, m, n] */
   batchTimesTransposed(a: Tensor3D, b: Tensor3D): Tensor3D;
+  /** As {@link batchTimes} with each a transposed, without a gradient: [s, k, m] by [s, k, n] to [s, m, n] */
+  batchTransposedTimes(a: Tensor3D, b: Tensor3D): Tensor3D;
 }
 
 /** Where the backend's matMul takes transposes and batches at full speed. */
@@ -23,6 +25,7 @@ export const generalProducts: MatrixProducts = {
   transposedTimes: (a, b) => matMul(a, b, true, false),
   batchTimes: (a, b) => matMul(a, b),
   batchTimesTransposed: (a, b) => matMul(a, b, false, true),
+  batchTransposedTimes: (a, b) => matMul(a, b, true, false),
 };
 
 /** Where only the plain product of two matrices is fast. */
@@ -43,6 +46,7 @@ export const plainProducts: MatrixProducts = {
     (a, b) => eachPair(a, swapped(b)),
     (dc, a, b) => [eachPair(dc, b), eachPair(swapped(dc), a)],
   ),
+  batchTransposedTimes: (a, b) => eachPair(swapped(a), b),
 };
 
 function differentiable(

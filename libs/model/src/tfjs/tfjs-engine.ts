@@ -30,7 +30,7 @@ import type { MatrixProducts } from './matrix-products.js';
 import { rotaryTables } from './rotary.js';
 
 /** Raised whenever the order of operations here changes. */
-const ARITHMETIC = 1;
+const ARITHMETIC = 2;
 
 /** Loads the backend and makes an engine on it. Throws ENGINE_UNAVAILABLE as `loadBackend` does. */
 export async function createTfjsEngine(options: EngineOptions): Promise<Engine> {
@@ -145,7 +145,7 @@ class TfjsEngine implements Engine {
   }
 
   #headInputs({ head }: DeviceWeights, { targets }: { targets: Int32Array }): HeadInputs {
-    return { products: this.#products, head, targets };
+    return { products: this.#products, chunkLogits: this.#backend.chunkLogits, head, targets };
   }
 
   /** Made anew each time: a few kilobytes beside the logits' megabytes. */
