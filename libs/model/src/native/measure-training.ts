@@ -12,9 +12,14 @@ import type { Engine } from '../engine/engine.js';
 import { initialParameters } from '../init/initial-parameters.js';
 import type { OptimizerConfig } from '../optimizer/optimizer-config.js';
 import { optimizerStep } from '../optimizer/optimizer-step.js';
-import { createNativeEngine } from './native-engine.js';
+import { createEngine } from '../engine/create-engine.js';
+import type { BackendName } from '../tfjs/choose-backend.js';
 
 export interface TrainingMeasurement {
+  /** What computes the slots; all else is native either way, as in a worker. */
+  readonly kind: 'native' | 'tfjs';
+  /** tfjs only. */
+  readonly backend?: BackendName;
   readonly config: LlamaConfig;
   readonly sequenceLength: number;
   /** Slots of a step, and sequences of each. */
@@ -71,7 +76,7 @@ interface Sample {
 
 /** @throws what createNativeEngine throws */
 export async function measureTraining(options: TrainingMeasurement): Promise<TrainingResult> {
-  const trainer = new Trainer(options);
+  const trainer = new Trainer(options, await openEngine(options));
   const samples: Sample[] = [];
   for (let step = 0; step <= options.steps; step++) {
     const before = trainer.probe();
@@ -96,14 +101,11 @@ class Trainer {
   readonly #mean = new Float32Array(PART_SIZE);
   #ready = false;
 
-  constructor(options: TrainingMeasurement) {
-    const { config, threads, precision, sequenceLength, instructionSet } = options;
+  constructor(options: TrainingMeasurement, engine: Engine) {
+    const { config, threads, precision, instructionSet } = options;
     const choice = instructionSet === undefined ? {} : { instructionSet };
     this.#options = options;
-    this.#engine = createNativeEngine({
-      ...{ kind: 'native', device: 'cpu', threads, precision, config, sequenceLength },
-      ...choice,
-    });
+    this.#engine = engine;
     this.#kernels = createNativeKernels({ threads, ...choice });
     const context = new (requireAddon().NativeContext)(selectInstructionSet(instructionSet), threads);
     this.#probe = () => context.peakFlops(PROBE_MS, precision === 'bf16' ? BF16 : F32);
@@ -183,6 +185,15 @@ class Trainer {
       }
     });
   }
+}
+
+function openEngine(options: TrainingMeasurement): Promise<Engine> {
+  const { kind, threads, precision, config, sequenceLength, instructionSet, backend } = options;
+  return createEngine({
+    ...{ kind, device: 'cpu', threads, precision, config, sequenceLength },
+    ...(instructionSet === undefined ? {} : { instructionSet }),
+    ...(backend === undefined ? {} : { backend }),
+  });
 }
 
 interface Range {

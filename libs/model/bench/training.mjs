@@ -1,0 +1,46 @@
+// One worker's whole training step at the shapes of docs/benchmarks: the slot on the engine that is named, then the exact
+// sum, packing, norm, AdamW and the new weights with the native kernels. Prints one JSON line.
+//
+//   node libs/model/bench/training.mjs --engine tfjs --backend tensorflow --shape w256 --steps 6
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { systemClock } from '@cria/runtime';
+import { presetConfig } from '../dist/index.js';
+import { measureTraining } from '../dist/native/measure-training.js';
+
+/** width, layers, heads, key/value heads, feed-forward width, sequence, sequences of the one slot */
+const SHAPES = {
+  w256: [256, 4, 8, 2, 1024, 256, 8],
+  w512: [512, 8, 8, 2, 2048, 512, 2],
+  w1024: [1024, 4, 16, 2, 4096, 1024, 1],
+};
+
+const { values } = parseArgs({
+  options: {
+    engine: { type: 'string', default: 'native' },
+    backend: { type: 'string' },
+    precision: { type: 'string', default: 'f32' },
+    shape: { type: 'string', default: 'w256' },
+    steps: { type: 'string', default: '6' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const { engine, backend, precision, shape } = values;
+const [hiddenSize, layers, heads, kvHeads, intermediateSize, sequenceLength, sequences] = SHAPES[shape];
+const result = await measureTraining({
+  ...{ kind: engine, precision, slots: 1, sequences, sequenceLength, clock: systemClock },
+  ...(backend === undefined ? {} : { backend }),
+  ...{ threads: Number(values.threads), steps: Number(values.steps) },
+  config: {
+    ...presetConfig('quickstart'),
+    ...{ hiddenSize, layers, heads, kvHeads, intermediateSize, vocabSize: 50304 },
+    ...{ maxPositions: sequenceLength, tieEmbeddings: false },
+  },
+});
+const { tokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, losses } =
+  result;
+const bestTokensPerSecond = (1000 * sequences * sequenceLength) / bestStepMs;
+process.stdout.write(
+  `${JSON.stringify({ engine, backend, precision, shape, threads: Number(values.threads), tokensPerSecond, bestTokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, loss: losses.at(-1), peakGiB: process.resourceUsage().maxRSS / 2 ** 20 })}\n`,
+);
+process.exit(0);
