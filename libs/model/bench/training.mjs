@@ -21,12 +21,14 @@ const { values } = parseArgs({
     backend: { type: 'string' },
     precision: { type: 'string', default: 'f32' },
     shape: { type: 'string', default: 'w256' },
+    sequences: { type: 'string' },
     steps: { type: 'string', default: '6' },
     threads: { type: 'string', default: String(availableParallelism()) },
   },
 });
 const { engine, backend, precision, shape } = values;
-const [hiddenSize, layers, heads, kvHeads, intermediateSize, sequenceLength, sequences] = SHAPES[shape];
+const [hiddenSize, layers, heads, kvHeads, intermediateSize, sequenceLength, wholeSlot] = SHAPES[shape];
+const sequences = Number(values.sequences ?? wholeSlot);
 const result = await measureTraining({
   ...{ kind: engine, precision, slots: 1, sequences, sequenceLength, clock: systemClock },
   ...(backend === undefined ? {} : { backend }),
@@ -41,6 +43,6 @@ const { tokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shar
   result;
 const bestTokensPerSecond = (1000 * sequences * sequenceLength) / bestStepMs;
 process.stdout.write(
-  `${JSON.stringify({ engine, backend, precision, shape, threads: Number(values.threads), tokensPerSecond, bestTokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, loss: losses.at(-1), peakGiB: process.resourceUsage().maxRSS / 2 ** 20 })}\n`,
+  `${JSON.stringify({ engine, backend, precision, shape, sequences, threads: Number(values.threads), tokensPerSecond, bestTokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, loss: losses.at(-1), peakGiB: process.resourceUsage().maxRSS / 2 ** 20 })}\n`,
 );
 process.exit(0);
