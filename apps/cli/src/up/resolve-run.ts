@@ -28,7 +28,9 @@ export function probeEngine(
   where: { device: string; script?: string },
   signal: AbortSignal,
 ): Promise<EngineProbe> {
-  return askWorker({ ...engineRequest(config), ...where }, signal);
+  // Field by field: whoever calls has `threads` of its own, and those of a worker must not decide the run's bits.
+  const { device, script } = where;
+  return askWorker({ ...engineRequest(config), device, ...(script === undefined ? {} : { script }) }, signal);
 }
 
 /** The engine that a configuration asks for. */
