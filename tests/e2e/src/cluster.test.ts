@@ -6,6 +6,7 @@ import { damage } from './claims/damage.js';
 import { kills } from './claims/kills.js';
 import { numbersOfWorkers, portableEngine } from './claims/numbers-of-workers.js';
 import { resumes } from './claims/resumes.js';
+import { watched } from './claims/watched.js';
 import { clearReference, makeReference } from './reference.js';
 import { CLAIM_MS } from './stage.js';
 
@@ -20,4 +21,5 @@ describe.runIf(process.platform === 'linux')('one result', () => {
   describe('of a run that was interrupted', resumes);
   describe('that a ledger proves', audits);
   describe('or a clear message, when something is damaged', damage);
+  describe('and a page that tells the truth', watched);
 });
