@@ -24,8 +24,10 @@ export class ApiError extends Error {
   }
 }
 
+/** Of one request for series. */
+const MOST_METRICS = 32;
+
 export interface SeriesRequest {
-  readonly metric: string;
   readonly x: Axis;
   readonly window: readonly [number, number] | null;
   readonly points: number;
@@ -40,7 +42,16 @@ export async function listRuns(): Promise<readonly RunBrief[]> {
 
 /** A coordinator that is older than this page says less of its run. */
 function completed(brief: RunBrief): RunBrief {
-  const least = { id: brief.run, project: null, live: true, tags: [], note: '', metrics: {}, activeMs: 0 };
+  const least = {
+    id: brief.run,
+    project: null,
+    source: 'cria' as const,
+    live: true,
+    tags: [],
+    note: '',
+    metrics: {},
+    activeMs: 0,
+  };
   return { ...least, ...brief };
 }
 
@@ -95,13 +106,28 @@ export function fetchAlerts(run: string): Promise<AlertPage> {
   return read(`${runPath(run)}/alerts`);
 }
 
-export function fetchSeries(run: string, request: SeriesRequest, signal: AbortSignal): Promise<Series> {
-  const { metric, x, window, points, smoothSteps, smoothing } = request;
+/** The series of several metrics, in their order. */
+export async function fetchSeries(
+  run: string,
+  metrics: readonly string[],
+  request: SeriesRequest,
+  signal: AbortSignal,
+): Promise<readonly Series[]> {
+  const { x, window, points, smoothSteps, smoothing } = request;
   const [from, to] = window ?? [null, null];
   const weight = 1 - 1 / smoothSteps;
   const average = smoothing === 'time' ? { smoothing: `twema:${weight}` } : { smooth: smoothSteps };
-  const query = { metric, x, points, from, to, ...(smoothSteps > 1 ? average : {}) };
-  return read(`${runPath(run)}/series${queryOf(query)}`, signal);
+  const query = queryOf({ x, points, from, to, ...(smoothSteps > 1 ? average : {}) });
+  const found: Series[] = [];
+  for (let i = 0; i < metrics.length; i += MOST_METRICS) {
+    const names = metrics.slice(i, i + MOST_METRICS).map((name) => `&metric=${encodeURIComponent(name)}`);
+    const answer = await read<Series | { series: Series[] }>(
+      `${runPath(run)}/series${query}${names.join('')}`,
+      signal,
+    );
+    found.push(...('series' in answer ? answer.series : [answer]));
+  }
+  return found;
 }
 
 export type Control =

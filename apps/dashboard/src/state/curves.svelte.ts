@@ -4,8 +4,11 @@ import { fetchSeries } from '../api/client';
 import type { StepRow } from '../api/types';
 import type { ChartSpec } from '../charts/chart-list';
 import type { ChartPlan } from '../charts/chart-plan';
+import { after } from '../browser-clock';
 import { LiveSeries } from '../series/live-series';
 import type { ViewSettings } from './view-settings';
+
+const RETRY_MS = 2_000;
 
 export interface CurveWish {
   readonly plan: ChartPlan;
@@ -22,13 +25,15 @@ export class Curves {
   #series = $state.raw<ReadonlyMap<string, LiveSeries>>(new Map());
   #request = new AbortController();
   #frame: number | null = null;
+  #cancelRetry: () => void = () => undefined;
 
   get(metric: string): LiveSeries | null {
     return this.#series.get(metric) ?? null;
   }
 
   /** The loss first: it is what one looks at while the others arrive. */
-  async load(run: string, view: ViewSettings, { plan, points, recent }: CurveWish): Promise<void> {
+  async load(run: string, view: ViewSettings, wish: CurveWish): Promise<void> {
+    const { plan, points, recent } = wish;
     this.stop();
     this.#request = new AbortController();
     const { signal } = this.#request;
@@ -39,9 +44,7 @@ export class Curves {
         ...(plan.validation === null ? [] : [{ metric: plan.validation, smoothed: false }]),
       ];
       for (const wishes of [first, plan.others.map(wishOf)]) {
-        const fetched = await Promise.all(
-          wishes.map((wish) => fetchOne(run, wish, { view, points, signal })),
-        );
+        const fetched = await fetchAll(run, wishes, { view, points, signal });
         for (const row of recent) fetched.forEach((series) => series.append(row));
         this.#series = new Map([
           ...this.#series,
@@ -55,6 +58,7 @@ export class Curves {
       if (signal.aborted) return;
       this.problem = error instanceof Error ? error.message : String(error);
       this.loading = false;
+      this.#cancelRetry = after(RETRY_MS, () => void this.load(run, view, wish));
     }
   }
 
@@ -67,6 +71,7 @@ export class Curves {
   }
 
   stop(): void {
+    this.#cancelRetry();
     this.#request.abort();
   }
 }
@@ -78,13 +83,18 @@ interface Wish {
 
 const wishOf = ({ metric, smoothed }: ChartSpec): Wish => ({ metric, smoothed });
 
-async function fetchOne(
+/** Two requests: for what is smoothed, and for what is not. */
+async function fetchAll(
   run: string,
-  { metric, smoothed }: Wish,
+  wishes: readonly Wish[],
   { view, points, signal }: { view: ViewSettings; points: number; signal: AbortSignal },
-): Promise<LiveSeries> {
+): Promise<readonly LiveSeries[]> {
   const { axis: x, window, smoothing } = view;
-  const smoothSteps = smoothed ? view.smoothSteps : 1;
-  const series = await fetchSeries(run, { metric, x, window, points, smoothSteps, smoothing }, signal);
-  return new LiveSeries(series, { window, points });
+  const groups = [true, false].map((smoothed) => {
+    const metrics = wishes.filter((wish) => wish.smoothed === smoothed).map(({ metric }) => metric);
+    const smoothSteps = smoothed ? view.smoothSteps : 1;
+    return fetchSeries(run, metrics, { x, window, points, smoothSteps, smoothing }, signal);
+  });
+  const answers = await Promise.all(groups);
+  return answers.flat().map((series) => new LiveSeries(series, { window, points }));
 }

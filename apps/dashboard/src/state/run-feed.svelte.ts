@@ -8,6 +8,7 @@ import type {
   AlertRule,
   CheckpointPage,
   Hello,
+  RunBrief,
   RunEvent,
   RunStatus,
   RunSummary,
@@ -53,6 +54,8 @@ export class RunFeed {
   readonly rows: StepRow[] = [];
   readonly #onRow: RowListener;
   readonly #wanted: string;
+  /** Known before the summary where the list of runs was asked. */
+  #source: RunBrief['source'] | null = null;
   #stream: string | null = null;
   #statusAtMs = 0;
   #summaryAtMs = 0;
@@ -77,6 +80,11 @@ export class RunFeed {
     this.#cancelTick();
     this.#cancelRetry();
     this.#connection?.close();
+  }
+
+  /** null: not known yet. */
+  get source(): RunBrief['source'] | null {
+    return this.summary?.source ?? this.#source;
   }
 
   get name(): string {
@@ -105,7 +113,9 @@ export class RunFeed {
 
   async #connect(): Promise<void> {
     try {
-      this.id = this.#wanted !== '' ? this.#wanted : ((await listRuns())[0]?.id ?? '');
+      const first = this.#wanted === '' ? (await listRuns())[0] : undefined;
+      this.id = first?.id ?? this.#wanted;
+      this.#source = first?.source ?? null;
       if (this.#stopped) return;
       if (this.id === '') throw new Error('There is no run here yet.');
       this.#connection = new LiveConnection(this.id, {
@@ -134,11 +144,14 @@ export class RunFeed {
   #hello({ stream, resumed }: Hello): void {
     const goesOn = stream === this.#stream && resumed;
     this.#stream = stream;
-    if (!goesOn) void this.#reload();
+    if (goesOn) return;
+    this.rows.length = 0;
+    // The curves need not wait for the summary, but a logged run's have to wait for their names.
+    this.generation++;
+    void this.#reload();
   }
 
   async #reload(): Promise<void> {
-    this.rows.length = 0;
     try {
       const [summary, events] = await Promise.all([fetchSummary(this.id), fetchEvents(this.id)]);
       if (this.#stopped) return;
@@ -146,7 +159,6 @@ export class RunFeed {
       this.latest = this.rows.at(-1) ?? summary.latest;
       this.valLoss = summary.valLoss ?? undefined;
       this.events = mergeEvents(events, this.events);
-      this.generation++;
       await this.#reloadRest(summary.alerts !== undefined);
     } catch (error) {
       this.#fail(error);

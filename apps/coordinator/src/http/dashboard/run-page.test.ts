@@ -35,15 +35,15 @@ describe.skipIf(bench.executable === null)('the page of a run', { timeout: 60_00
     const run = committed(new SyntheticRun(), 60);
     const { metrics } = run;
     let commits = 0;
-    // Called for the summary and for each of the curves.
+    // Called for the list, the summary and each request for curves.
     run.metrics = () => {
       const history = metrics.call(run);
-      if (commits++ < 6) run.commit();
+      if (commits++ < 4) run.commit();
       return history;
     };
     const { page } = await bench.open(await bench.serve(run));
-    await newestStep(page, 65).waitFor();
-    expect(run.status().step).toBe(66);
+    await newestStep(page, 63).waitFor();
+    expect(run.status().step).toBe(64);
   });
 
   it('fetches finer data for the part that is dragged over, and shows all again on a double click', async () => {
