@@ -202,6 +202,8 @@ export class RunSession {
         return this.#inTurn(() => this.#source.copy(effect.welcome));
       case 'compute':
         return this.#compute(effect);
+      case 'begin-accumulator':
+        return this.#beginAccumulator(this.#state.position);
       case 'drop-accumulator':
       case 'cancel-exchange':
         return this.#changeStreams(() => this.#exchange.endStreams());
@@ -243,14 +245,15 @@ export class RunSession {
     this.#post({ kind: 'state-read', position, stateDigest: await this.#engine.stateDigest() });
   }
 
+  #beginAccumulator(step: number): void {
+    this.#changeStreams(async () => {
+      await this.#exchange.endStreams();
+      await this.#exchange.resetSlots(step);
+    });
+  }
+
   #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
     const step = this.#state.position;
-    if (first) {
-      this.#changeStreams(async () => {
-        await this.#exchange.endStreams();
-        await this.#exchange.resetSlots(step);
-      });
-    }
     const streamsEnded = this.#streams;
     this.#inTurn(async () => {
       await streamsEnded;
@@ -267,15 +270,16 @@ export class RunSession {
     pauseAt('computing', at.step);
     const { step } = at;
     const tokensOfSlot = tokensOf(work.tokens);
-    const order = { tokens: tokensOfSlot, sequences, clear: at.first, step, slot: work.slot };
+    const { slot, spare } = work;
+    const order = { tokens: tokensOfSlot, sequences, clear: at.first, step, slot, spare };
     const computed = await this.#engine.slot(order);
     // Dropped meanwhile: it must not be counted into what the accumulator holds next.
-    if (at.generation !== this.#state.generation) return;
+    if (!spare && at.generation !== this.#state.generation) return;
     const { digests, flagged, lossBits, computeMs } = computed;
     const tokens = sequences * config.budget.sequenceLength;
-    await this.#exchange.slotDone(at.step, { slot: work.slot, lossBits, tokens, flagged, digests });
+    if (!spare) await this.#exchange.slotDone(step, { slot, lossBits, tokens, flagged, digests });
     const done = {
-      ...{ step: at.step, slot: work.slot, flagged, lossBits, computeMs, spare: false },
+      ...{ step, slot, flagged, lossBits, computeMs, spare },
       digests: Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength),
     };
     this.#post({ kind: 'slot-computed', generation: at.generation, done });
@@ -384,7 +388,7 @@ export class RunSession {
   #heartbeat(): void {
     if (this.#abort.signal.aborted) return;
     const { computing, position } = this.#state;
-    const running = computing === null ? [] : [computing];
+    const running = computing === null ? [] : [computing.slot];
     this.#link.send({ $case: 'heartbeat', value: { counter: ++this.#beats, position, running } });
     this.#options.clock.timer(this.#options.facts.config.timeouts.heartbeatMs, () => this.#heartbeat());
   }

@@ -9,7 +9,14 @@ const TIMINGS = 12;
 
 const SHAPE: Partial<ClusterShape> = {
   ...{ workers: 3, target: 3, coordinators: 2, slots: 6, numParts: 3, endStep: 8 },
-  ...{ checkpointEverySteps: 3, validationEverySteps: 0, workersMin: 1, onLoss: 'salvage', anomalies: null },
+  ...{
+    checkpointEverySteps: 3,
+    validationEverySteps: 0,
+    workersMin: 1,
+    onLoss: 'salvage',
+    anomalies: null,
+    recomputeFraction: 0,
+  },
   slotMs: [30, 40, 50],
 };
 

@@ -180,6 +180,7 @@ export class Invariants {
 
   /** I8: nothing is computed again that a member has. */
   granted({ state }: Leadership, grant: Grant): void {
+    if (grant.slots.length === 0) return;
     // H11: nothing is planned ahead.
     this.#check(
       'I8',

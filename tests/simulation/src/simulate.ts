@@ -124,6 +124,7 @@ function rulesOf(shape: ClusterShape): LeaderRules {
     startWaitMs: 1000,
     ...{ checkpointEverySteps, validationEverySteps, validationSequences: 3 },
     onLoss,
+    recomputeFraction: shape.recomputeFraction,
   };
 }
 

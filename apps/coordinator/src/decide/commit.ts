@@ -4,7 +4,7 @@ import type { AppendOutcome, StripeOrder } from './leader-events.js';
 import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
 import {
   membersOf,
-  openSlots,
+  forgetSlots,
   slotsOf,
   workersByAge,
   type LeaderState,
@@ -14,6 +14,7 @@ import {
 } from './leader-state.js';
 import { orderStripes } from './checkpoint.js';
 import { dismiss, preparedAgree, startAnew } from './settle.js';
+import { askForSpares, recomputedSlots, spareResults } from './verify.js';
 import { note, type Turn } from './turn.js';
 
 const ENTRIES_KEPT = 256;
@@ -37,6 +38,11 @@ export function tryCommit(turn: Turn): boolean {
   const [first] = prepared.values();
   if (first === undefined) return false;
   if (!preparedAgree(turn, prepared)) return true;
+  const spares = spareResults(turn, first);
+  if (spares !== 'equal') {
+    askForSpares(turn);
+    return spares === 'anew';
+  }
   if (!evaluationIsComplete(state)) return false;
   state.committing = true;
   turn.effects.push({
@@ -45,6 +51,7 @@ export function tryCommit(turn: Turn): boolean {
     attempt: exchange.attempt,
     gradient: first,
     members: sharesOf(state),
+    recomputed: recomputedSlots(state),
   });
   return false;
 }
@@ -108,7 +115,8 @@ function openStep(turn: Turn, step: number): void {
   const { state, nowMs } = turn;
   forgiveTheIdle(state);
   state.next = step;
-  state.slots = openSlots(state.rules.slots);
+  forgetSlots(state);
+  state.flaps = Math.max(0, state.flaps - 1);
   state.slotDeaths.fill(0);
   state.exchange = null;
   state.prepared.clear();
@@ -119,6 +127,7 @@ function openStep(turn: Turn, step: number): void {
   state.undecided = 0;
   for (const worker of workersByAge(state)) {
     worker.reduced = null;
+    if (worker.isUnproven) worker.unprovenSteps += 1;
     if (worker.role === 'member') {
       worker.position = step;
       worker.appliedDigest = null;

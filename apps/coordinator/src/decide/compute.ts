@@ -1,19 +1,23 @@
 // Granting slots: a few at a time, to whoever is expected to finish first (PROTOCOL 4.1).
 import type { WorkerId } from '@cria/runtime';
-import { membersOf, workingMembers, type LeaderState, type WorkerRecord } from './leader-state.js';
+import { loadOf, membersOf, workingMembers, type LeaderState, type WorkerRecord } from './leader-state.js';
+import { takeSpare, trustTheEqual } from './verify.js';
 import { note, type Turn } from './turn.js';
 
 /** Slots granted ahead: one computed, one waiting, so that no worker idles for a round trip. */
 const GRANTS_AHEAD = 2;
+
+/** A slot moves only if that is worth so much: a round trip and a new exchange cost something, too. */
+const RELEASE_GAIN = 2;
 
 /** Grants open slots. Returns false while slots stay open. */
 export function grantOpenSlots(turn: Turn): boolean {
   const { state } = turn;
   const open = state.slots.flatMap((slot, k) => (slot.kind === 'open' ? [k] : []));
   if (open.length === 0) return true;
-  const able = workingMembers(state);
+  const able = provenMembers(turn);
   if (!mayGrant(turn, able)) return false;
-  const load = new Map(able.map((member) => [member.id, grantedCount(state, member.id)]));
+  const load = new Map(able.map((member) => [member.id, loadOf(state, member.id)]));
   const grants = new Map<WorkerId, number[]>();
   for (const slot of open) {
     const best = soonestToFinish(able, load);
@@ -22,27 +26,91 @@ export function grantOpenSlots(turn: Turn): boolean {
     load.set(best.id, (load.get(best.id) ?? 0) + 1);
     grants.set(best.id, [...(grants.get(best.id) ?? []), slot]);
   }
-  for (const [worker, slots] of grants) turn.effects.push({ do: 'grant', worker, step: state.next, slots });
+  for (const [worker, slots] of grants)
+    turn.effects.push({ do: 'grant', worker, step: state.next, slots, spares: [] });
   return state.slots.every((slot) => slot.kind !== 'open');
+}
+
+/** Nothing of a newcomer is added before a slot of it was found equal to another's; unless there is nobody else. */
+function provenMembers({ state }: Turn): WorkerRecord[] {
+  const able = workingMembers(state);
+  const proven = able.filter((member) => !member.isUnproven);
+  if (proven.length > 0) return proven;
+  for (const member of able) member.isUnproven = false;
+  return able;
+}
+
+/**
+ * What a straggler has not begun moves to whoever has nothing to do and would be through with it sooner. The exchange
+ * that counted on it is sent again with other sets when the slot is given back.
+ */
+export function releaseFromStragglers(turn: Turn): void {
+  const { state } = turn;
+  if (state.prepared.size > 0 || state.slots.some((slot) => slot.kind === 'open')) return;
+  const able = workingMembers(state).filter((member) => !member.isUnproven);
+  const idleMs = able.flatMap(({ id, slotMs }) =>
+    slotMs !== null && loadOf(state, id) === 0 ? [slotMs] : [],
+  );
+  if (idleMs.length === 0) return;
+  for (const member of able) {
+    const slot = waitingSlotOf(state, member.id);
+    if (slot === null || state.releasing.has(slot)) continue;
+    const elapsedMs = turn.nowMs - member.busySinceMs;
+    const slotMs = Math.max(member.slotMs ?? 0, elapsedMs);
+    const waitsMs = slotMs - elapsedMs + slotMs;
+    if (waitsMs < RELEASE_GAIN * Math.min(...idleMs)) continue;
+    state.releasing.add(slot);
+    turn.effects.push({ do: 'release', worker: member.id, step: state.next, slot });
+    return;
+  }
+}
+
+/** The slot that a member was granted last while it computes another. */
+function waitingSlotOf(state: LeaderState, worker: WorkerId): number | null {
+  const granted = state.slots.flatMap((slot, k) =>
+    slot.kind === 'granted' && slot.worker === worker ? [{ k, sinceMs: slot.sinceMs }] : [],
+  );
+  if (granted.length < GRANTS_AHEAD) return null;
+  return granted.reduce((last, one) => (one.sinceMs >= last.sinceMs ? one : last)).k;
+}
+
+/** A member gave a slot back that it had not begun. */
+export function slotIsReleased(
+  turn: Turn,
+  record: WorkerRecord,
+  released: { step: number; slot: number },
+): void {
+  const { state, nowMs } = turn;
+  const slot = state.slots[released.slot];
+  if (released.step !== state.next || slot?.kind !== 'granted' || slot.worker !== record.id) return;
+  // It is slower than it was: or the slot would come back to it.
+  record.slotMs = Math.max(record.slotMs ?? 0, nowMs - record.busySinceMs);
+  state.slots[released.slot] = { kind: 'open' };
+  state.releasing.delete(released.slot);
+  if (state.exchange?.sets.get(record.id)?.includes(released.slot) === true) state.exchange = null;
 }
 
 /** Takes note of a finished slot and of how long the worker needs for one. */
 export function slotIsDone(
   turn: Turn,
   record: WorkerRecord,
-  done: { step: number; slot: number; computeMs: number },
+  done: { step: number; slot: number; computeMs: number; spare: boolean; flagged: boolean; digest: string },
 ): void {
   const { state, nowMs } = turn;
   record.busySinceMs = nowMs;
   record.slotMs = record.slotMs === null ? done.computeMs : 0.7 * record.slotMs + 0.3 * done.computeMs;
+  if (done.step !== state.next) return;
+  if (done.spare) return takeSpare(turn, record.id, done.slot, done.digest);
   const slot = state.slots[done.slot];
-  if (done.step !== state.next || slot?.kind !== 'granted' || slot.worker !== record.id) return;
+  if (slot?.kind !== 'granted' || slot.worker !== record.id) return;
   state.slots[done.slot] = { kind: 'done', worker: record.id };
+  state.slotFacts.set(done.slot, { digest: done.digest, flagged: done.flagged });
+  trustTheEqual(state);
 }
 
 /** Whether the slot that a member computes takes suspiciously long, whatever its heartbeats say. */
 export function isOverdue(state: LeaderState, record: WorkerRecord, nowMs: number): boolean {
-  if (record.slotMs === null || grantedCount(state, record.id) === 0) return false;
+  if (record.slotMs === null || loadOf(state, record.id) === 0) return false;
   return nowMs - record.busySinceMs > Math.max(state.rules.suspectMs, 4 * record.slotMs) + record.slotMs;
 }
 
@@ -68,12 +136,8 @@ function wait(turn: Turn, what: string): false {
 
 function take(turn: Turn, record: WorkerRecord, slot: number): void {
   const { state, nowMs } = turn;
-  if (grantedCount(state, record.id) === 0) record.busySinceMs = nowMs;
+  if (loadOf(state, record.id) === 0) record.busySinceMs = nowMs;
   state.slots[slot] = { kind: 'granted', worker: record.id, sinceMs: nowMs };
-}
-
-function grantedCount(state: LeaderState, worker: WorkerId): number {
-  return state.slots.reduce((n, slot) => n + (slot.kind === 'granted' && slot.worker === worker ? 1 : 0), 0);
 }
 
 /** Who would finish one more slot first; when that one is full, the slot waits for it rather than for a slow one. */

@@ -8,6 +8,7 @@ import {
   type EntryDigests,
   type LeaderState,
   type PreparedGradient,
+  type SlotFacts,
 } from './leader-state.js';
 
 export const RULES: LeaderRules = {
@@ -28,6 +29,7 @@ export const RULES: LeaderRules = {
   validationEverySteps: 0,
   validationSequences: 0,
   onLoss: 'salvage',
+  recomputeFraction: 0,
 };
 
 export const A = workerId('a');
@@ -66,8 +68,9 @@ export class Bench {
     return this.on({ kind: 'hello', hello: helloOf(worker, facts) }, 1);
   }
 
-  done(worker: WorkerId, slot: number, step = this.state.next): this {
-    return this.on({ kind: 'slot-done', worker, step, slot, computeMs: 100 }, 1);
+  done(worker: WorkerId, slot: number, change: Partial<SlotFacts> = {}, step = this.state.next): this {
+    const facts = { computeMs: 100, flagged: false, digest: `d${slot}`, ...change };
+    return this.on({ kind: 'slot-done', worker, step, slot, spare: false, ...facts }, 1);
   }
 
   prepared(worker: WorkerId, change: Partial<PreparedGradient> = {}): this {
@@ -87,6 +90,15 @@ export class Bench {
 
   did<Name extends LeaderEffect['do']>(name: Name): Array<Extract<LeaderEffect, { do: Name }>> {
     return this.last.filter((effect): effect is Extract<LeaderEffect, { do: Name }> => effect.do === name);
+  }
+
+  spare(worker: WorkerId, slot: number, digest = `d${slot}`): this {
+    const facts = { step: this.state.next, slot, computeMs: 100, flagged: false, digest };
+    return this.on({ kind: 'slot-done', worker, spare: true, ...facts }, 1);
+  }
+
+  sparesGranted(): Array<readonly [worker: WorkerId, slot: number]> {
+    return this.did('grant').flatMap(({ worker, spares }) => spares.map((slot) => [worker, slot] as const));
   }
 
   slotsGrantedTo(worker: WorkerId): number[] {
@@ -114,6 +126,7 @@ export function helloOf(worker: WorkerId, facts: Partial<HelloFacts>): HelloFact
     mathHash: (facts.position ?? 0) === 0 ? 'genesis' : `m${(facts.position ?? 0) - 1}`,
     has: [],
     running: [],
+    spares: [],
     reduced: null,
     newestVoid: null,
     termNumber: 0,
@@ -129,6 +142,7 @@ export function gradientOf(step: number, change: Partial<PreparedGradient>): Pre
     gradNormBits: 'n',
     stateDigest: `s${step}`,
     report: new Uint8Array(),
+    slotFacts: (slot: number) => ({ flagged: false, digest: `d${slot}` }),
   };
   return { step, mark: { termNumber: 3, attempt: 1 }, ...same, ...change };
 }

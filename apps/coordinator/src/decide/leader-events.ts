@@ -28,6 +28,8 @@ export interface HelloFacts {
   /** Slots of step `position` in its accumulator, finished ones and those still computed. */
   readonly has: readonly number[];
   readonly running: readonly number[];
+  /** Slots of step `position` that it has computed without adding them. */
+  readonly spares: ReadonlyArray<{ readonly slot: number; readonly digest: string }>;
   readonly reduced: PreparedGradient | null;
   /** The newest void Exchange that it obeyed. */
   readonly newestVoid: AttemptMark | null;
@@ -48,6 +50,10 @@ export type LeaderEvent =
       readonly step: number;
       readonly slot: number;
       readonly computeMs: number;
+      /** Nothing was added: a second computation. */
+      readonly spare: boolean;
+      readonly flagged: boolean;
+      readonly digest: string;
     }
   | { readonly kind: 'released'; readonly worker: WorkerId; readonly step: number; readonly slot: number }
   | {
@@ -126,6 +132,8 @@ export type LeaderEffect =
       readonly worker: WorkerId;
       readonly step: number;
       readonly slots: readonly number[];
+      /** To be computed without adding anything. */
+      readonly spares: readonly number[];
     }
   | { readonly do: 'release'; readonly worker: WorkerId; readonly step: number; readonly slot: number }
   | {
@@ -151,6 +159,8 @@ export type LeaderEffect =
       readonly attempt: number;
       readonly gradient: PreparedGradient;
       readonly members: ReadonlyArray<{ readonly worker: WorkerId; readonly slots: readonly number[] }>;
+      /** Slots that were computed twice, with the same result. */
+      readonly recomputed: readonly number[];
     }
   /** Send the entry of `step`; `stripes` is the checkpoint order of state[step + 1]. */
   | {

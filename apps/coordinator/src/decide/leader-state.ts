@@ -28,6 +28,8 @@ export interface LeaderRules {
   readonly validationEverySteps: number;
   readonly validationSequences: number;
   readonly onLoss: 'salvage' | 'discard';
+  /** Share of slots that are computed twice. */
+  readonly recomputeFraction: number;
 }
 
 export interface TermMark {
@@ -63,6 +65,13 @@ export interface EntryDigests {
   readonly mathHash: string;
 }
 
+/** What a computation of a slot said, or what the sum says of it. */
+export interface SlotFacts {
+  /** L by part, in an encoding that can be compared. */
+  readonly digest: string;
+  readonly flagged: boolean;
+}
+
 /** A reduced gradient and what its holder found when it had it. */
 export interface PreparedGradient {
   readonly step: number;
@@ -72,6 +81,15 @@ export interface PreparedGradient {
   readonly gradNormBits: string;
   readonly stateDigest: string;
   readonly report: Uint8Array;
+  /** Read from the report; a pure function. */
+  readonly slotFacts: (slot: number) => SlotFacts;
+}
+
+/** A slot computed once more, adding nothing. */
+export interface SpareRecord {
+  readonly worker: WorkerId;
+  /** L by part; null until it is answered. */
+  digest: string | null;
 }
 
 export interface WorkerRecord {
@@ -102,6 +120,10 @@ export interface WorkerRecord {
   busySinceMs: number;
   /** Smoothed time of a slot; null before the first. */
   slotMs: number | null;
+  /** It has joined, and no slot of it has been found equal to another's: nothing of it is added. */
+  isUnproven: boolean;
+  /** Steps that it saw unproven. */
+  unprovenSteps: number;
   /** Why it leaves at the end of the step (it said Leave, or the target fell); null while it stays. */
   leaving: string | null;
 }
@@ -175,6 +197,16 @@ export interface LeaderState {
   /** Invitations taken whose Hello has not come, with the time they were taken. */
   readonly invitations: Map<string, number>;
   slots: SlotRecord[];
+  /** What SlotDone said of the slots of this step. */
+  readonly slotFacts: Map<number, SlotFacts>;
+  /** Second and further computations of slots of this step, in the order asked. */
+  readonly spares: Map<number, SpareRecord[]>;
+  /** Slots whose second computation has to be there before the commit, beside the sampled ones. */
+  readonly mustRecompute: Set<number>;
+  /** Slots that were asked back. */
+  readonly releasing: Set<number>;
+  /** Slots, as step/slot, whose computations differed and nothing told who was wrong. */
+  readonly disputed: Set<string>;
   /** Deaths of the slot's holders during this step. */
   slotDeaths: number[];
   stepStartedMs: number;
@@ -200,6 +232,10 @@ export interface LeaderState {
   checkpoint: CheckpointRecord | null;
   checkpointFailures: number;
   seatsWaiting: number;
+  /** Workers lost soon after they came, less the steps since. */
+  flaps: number;
+  /** Until then no seat is offered anew. */
+  flapUntilMs: number;
   /** Set when the run ends with the step under way. */
   ending: Ending | null;
   failure: string;
@@ -235,7 +271,14 @@ export function newLeaderState(options: {
     hellos: new Map(),
     invitations: new Map(),
     slots: openSlots(rules.slots),
+    slotFacts: new Map(),
+    spares: new Map(),
+    mustRecompute: new Set(),
+    releasing: new Set(),
+    disputed: new Set(),
     slotDeaths: new Array<number>(rules.slots).fill(0),
+    flaps: 0,
+    flapUntilMs: 0,
     stepStartedMs: nowMs,
     lostMs: 0,
     attempt: 0,
@@ -290,4 +333,22 @@ export function stepHasBegun(state: LeaderState): boolean {
   return (
     state.exchange !== null || state.prepared.size > 0 || state.slots.some((slot) => slot.kind !== 'open')
   );
+}
+
+/** What was computed for the step so far is forgotten, and its spares. */
+export function forgetSlots(state: LeaderState): void {
+  state.slots = openSlots(state.rules.slots);
+  state.slotFacts.clear();
+  state.spares.clear();
+  state.mustRecompute.clear();
+  state.releasing.clear();
+}
+
+/** Slots that wait at a worker or are computed there, spares among them. */
+export function loadOf(state: LeaderState, worker: WorkerId): number {
+  let load = 0;
+  for (const slot of state.slots) if (slot.kind === 'granted' && slot.worker === worker) load += 1;
+  for (const spares of state.spares.values())
+    for (const spare of spares) if (spare.digest === null && spare.worker === worker) load += 1;
+  return load;
 }

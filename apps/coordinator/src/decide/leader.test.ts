@@ -172,8 +172,9 @@ describe('slots follow speed', () => {
       for (let turn = 0; turn < 6; turn++) {
         bench.state.slots.forEach((slot, k) => {
           if (slot.kind !== 'granted') return;
+          const same = { spare: false, flagged: false, digest: `d${k}` };
           const computeMs = step === 0 && slot.worker === B ? 2000 : 100;
-          bench.on({ kind: 'slot-done', worker: slot.worker, step, slot: k, computeMs }, 1);
+          bench.on({ kind: 'slot-done', worker: slot.worker, step, slot: k, computeMs, ...same }, 1);
         });
       }
       shares.push(bench.state.slots.filter((slot) => slot.kind === 'done' && slot.worker === B).length);

@@ -1,7 +1,7 @@
 // The leader's decisions: one function from what happened to what is to be done. No I/O, no clock, no randomness.
 import { checkpointFailed, checkpointWritten } from './checkpoint.js';
 import { takeApplied, takeAppended, tryCommit } from './commit.js';
-import { grantOpenSlots, isOverdue, slotIsDone } from './compute.js';
+import { grantOpenSlots, isOverdue, releaseFromStragglers, slotIsDone, slotIsReleased } from './compute.js';
 import { askForEvaluations, takeEvaluated } from './evaluate.js';
 import { settleComplaints, startExchange, takeComplaint, takePrepared } from './exchange.js';
 import type { LeaderEffect, LeaderEvent } from './leader-events.js';
@@ -23,6 +23,7 @@ import {
 import { rest } from './rest.js';
 import { offerSeats, shrinkToTarget } from './seats.js';
 import { statesAgree } from './settle.js';
+import { askForSpares } from './verify.js';
 import { note, type Turn } from './turn.js';
 
 /** So many times suspectMs a member may be behind: applying a large update takes its time. */
@@ -55,6 +56,8 @@ function advance(turn: Turn): void {
   askForEvaluations(turn);
   if (state.prepared.size > 0 && state.exchange === null) startExchange(turn);
   if (state.exchange === null && grantOpenSlots(turn)) startExchange(turn);
+  askForSpares(turn);
+  releaseFromStragglers(turn);
   if (tryCommit(turn)) advance(turn);
 }
 
@@ -106,12 +109,8 @@ function takeWorkerEvent(turn: Turn, event: WorkerEvent): void {
       return;
     case 'slot-done':
       return slotIsDone(turn, record, event);
-    case 'released': {
-      const slot = state.slots[event.slot];
-      const isGranted = event.step === state.next && slot?.kind === 'granted' && slot.worker === record.id;
-      if (isGranted && state.exchange === null) state.slots[event.slot] = { kind: 'open' };
-      return;
-    }
+    case 'released':
+      return slotIsReleased(turn, record, event);
     case 'prepared':
       return takePrepared(turn, record, event.attempt, event.gradient);
     case 'blocked':

@@ -1,7 +1,9 @@
 // A worker is gone: what it held is open again, everybody else's work stays (PROTOCOL 4.7).
 import type { WorkerId } from '@cria/runtime';
-import { membersOf, openSlots, slotsOf, type LeaderState, type WorkerRecord } from './leader-state.js';
+import { forgetSlots, membersOf, slotsOf, type LeaderState, type WorkerRecord } from './leader-state.js';
+import { countFlap } from './seats.js';
 import { note, type Turn } from './turn.js';
+import { forgetSparesOf } from './verify.js';
 
 export interface Loss {
   readonly why: string;
@@ -33,6 +35,8 @@ export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
     ({ accuser, accused }) => accuser !== record.id && accused !== record.id,
   );
   forgetEvaluations(turn, record.id);
+  forgetSparesOf(state, record.id);
+  if (loss.quiet !== true && record.leaving === null) countFlap(turn, record);
   giveUpStripes(turn, record.id);
   // A shadow, or a member without a slot of this step: nobody waits for it.
   if (!hadPart) return;
@@ -68,7 +72,7 @@ function reopen(turn: Turn, slots: readonly number[]): void {
   const { state } = turn;
   if (state.rules.onLoss === 'discard') {
     // For comparison alone: the whole step is computed again, as systems without salvage do.
-    state.slots = openSlots(state.rules.slots);
+    forgetSlots(state);
     for (const member of membersOf(state)) {
       turn.effects.push({
         do: 'welcome',
@@ -81,7 +85,10 @@ function reopen(turn: Turn, slots: readonly number[]): void {
     }
     return;
   }
-  for (const slot of slots) state.slots[slot] = { kind: 'open' };
+  for (const slot of slots) {
+    state.slots[slot] = { kind: 'open' };
+    state.releasing.delete(slot);
+  }
 }
 
 /** A slot whose holder died three times stops the run by name: it would kill every worker in turn. */

@@ -3,7 +3,7 @@ import type { WorkerId } from '@cria/runtime';
 import type { HelloFacts } from './leader-events.js';
 import {
   membersOf,
-  openSlots,
+  forgetSlots,
   workersByAge,
   type AttemptMark,
   type PreparedGradient,
@@ -13,6 +13,7 @@ import {
 import { isVoid, repeatExchangeTo } from './exchange.js';
 import { loseWorker } from './lose.js';
 import { shrinkToTarget } from './seats.js';
+import { takeSpare } from './verify.js';
 import { note, type Turn } from './turn.js';
 
 /** Takes note of a Hello and, once gathering is over, welcomes the worker in its role. */
@@ -40,6 +41,8 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   if (before !== undefined) loseWorker(turn, before, { why: 'says Hello again', quiet: true });
   state.invitations.delete(hello.seat);
   const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
+  // It has copied or loaded its state and never computed a slot here.
+  record.isUnproven = before?.isUnproven === true || before?.role === 'shadow';
   state.workers.set(record.id, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
@@ -164,6 +167,8 @@ function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRec
     applyMs: null,
     busySinceMs: nowMs,
     slotMs: null,
+    isUnproven: false,
+    unprovenSteps: 0,
     leaving: null,
   };
 }
@@ -188,7 +193,7 @@ function chooseNext(turn: Turn): number {
 function beginAt(turn: Turn, step: number): void {
   const { state, nowMs } = turn;
   state.next = step;
-  state.slots = openSlots(state.rules.slots);
+  forgetSlots(state);
   state.slotDeaths = new Array<number>(state.rules.slots).fill(0);
   state.exchange = null;
   state.prepared.clear();
@@ -246,6 +251,8 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
     record.applyingSinceMs = turn.nowMs;
     record.reduced = null;
   } else adoptPrepared(turn, record.id, record.reduced);
+  if (facts?.position === state.next)
+    for (const { slot, digest } of facts.spares) takeSpare(turn, record.id, slot, digest);
 }
 
 /**

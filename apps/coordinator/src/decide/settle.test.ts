@@ -77,6 +77,7 @@ describe('a void Exchange', () => {
   it('is learned by a new leader from whoever obeyed it', () => {
     const reduced = {
       ...{ step: 0, gradDigest: 'x', gradNormBits: 'n', stateDigest: 's0', report: new Uint8Array() },
+      slotFacts: () => ({ flagged: false, digest: '' }),
       mark: { termNumber: 2, attempt: 4 },
     };
     const bench = new Bench().hello(A, { empty: false, reduced });

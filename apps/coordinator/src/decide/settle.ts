@@ -1,7 +1,7 @@
 // Digests that differ: who goes, and what is made again (PROTOCOL 4.5, section 6).
 import {
   membersOf,
-  openSlots,
+  forgetSlots,
   slotsOf,
   workersByAge,
   type PreparedGradient,
@@ -81,7 +81,7 @@ function keyOf({ gradDigest, stateDigest }: PreparedGradient): string {
 }
 
 /** The value that more have than any other, or null. */
-function mostOf(values: readonly string[]): string | null {
+export function mostOf(values: readonly string[]): string | null {
   const votes = new Map<string, number>();
   for (const value of values) votes.set(value, (votes.get(value) ?? 0) + 1);
   const [first, second] = [...votes].sort((a, b) => b[1] - a[1]);
@@ -95,7 +95,7 @@ export function dismiss(turn: Turn, member: WorkerRecord, why: string): void {
 }
 
 /** Nobody's state is believed: all come back without one, and the newest checkpoint is loaded. */
-function beginAllAnew(turn: Turn, why: string): void {
+export function beginAllAnew(turn: Turn, why: string): void {
   note(turn, 'damage-found', null, `${why}, and nothing tells whose is right: all begin anew`);
   for (const record of workersByAge(turn.state)) loseWorker(turn, record, { why, evict: true });
 }
@@ -117,5 +117,5 @@ export function startAnew(turn: Turn): void {
       donors: [],
     });
   }
-  state.slots = openSlots(state.rules.slots);
+  forgetSlots(state);
 }

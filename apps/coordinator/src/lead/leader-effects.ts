@@ -83,10 +83,15 @@ function welcome(leadership: Leadership, effect: EffectOf<'welcome'>): void {
   leadership.send(worker, { $case: 'welcome', value });
 }
 
-function grant(leadership: Leadership, { worker, step, slots }: EffectOf<'grant'>): void {
+function grant(leadership: Leadership, { worker, step, slots, spares }: EffectOf<'grant'>): void {
+  const all = [...slots, ...spares];
   const read = async (): Promise<LeaderMessage> => {
-    const tokens = await Promise.all(slots.map((slot) => leadership.context.tokens.slot(step, slot)));
-    const granted = slots.map((slot, i) => ({ slot, tokens: tokens[i] ?? Buffer.alloc(0), spare: false }));
+    const tokens = await Promise.all(all.map((slot) => leadership.context.tokens.slot(step, slot)));
+    const granted = all.map((slot, i) => ({
+      slot,
+      tokens: tokens[i] ?? Buffer.alloc(0),
+      spare: i >= slots.length,
+    }));
     return { $case: 'grant', value: { term: leadership.protoTerm, step, slots: granted } };
   };
   leadership.timing.granted(leadership.nowMs());
@@ -161,6 +166,7 @@ async function compose(leadership: Leadership, effect: EffectOf<'append'>): Prom
     stateDigest: gradient.stateDigest,
     report: readReport(leadership, gradient),
     members: effect.members.map(({ worker, slots }) => ({ worker: worker as string, slots })),
+    recomputed: effect.recomputed,
     desired: { revision, target, paused },
   };
   leadership.timing.appending(leadership.nowMs());

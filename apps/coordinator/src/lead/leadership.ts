@@ -8,7 +8,7 @@ import { decideLeader } from '../decide/leader.js';
 import { slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
-import { gradientOfPrepare, helloFacts } from '../rpc/hello-facts.js';
+import { digestText, gradientOfPrepare, helloFacts, type ReportShape } from '../rpc/hello-facts.js';
 import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';
 import type { RunContext } from '../run-context.js';
 import { carryOut } from './leader-effects.js';
@@ -76,6 +76,10 @@ export class Leadership implements ControlSink {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  get #shape(): ReportShape {
+    return { slots: this.context.config.slots, numParts: this.context.numParts };
   }
 
   nowMs(): number {
@@ -277,10 +281,10 @@ export class Leadership implements ControlSink {
       case 'hello':
         this.stats.hello(worker, message.value);
         this.#addresses.set(worker, message.value.address);
-        return { kind: 'hello', hello: helloFacts(message.value) };
+        return { kind: 'hello', hello: helloFacts(message.value, this.#shape) };
       case 'slotDone':
         this.timing.slotDone(this.nowMs());
-        return { kind: 'slot-done', worker, ...message.value };
+        return { kind: 'slot-done', worker, ...message.value, digest: digestText(message.value.digests) };
       case 'released':
         return { kind: 'released', worker, ...message.value };
       case 'prepare':
@@ -290,7 +294,7 @@ export class Leadership implements ControlSink {
           kind: 'prepared',
           worker,
           attempt: message.value.attempt,
-          gradient: gradientOfPrepare(message.value),
+          gradient: gradientOfPrepare(message.value, this.#shape),
         };
       case 'blocked': {
         const { attempt, peer, slots, why } = message.value;

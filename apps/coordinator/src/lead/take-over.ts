@@ -131,5 +131,6 @@ function rulesOf(context: RunContext): LeaderRules {
     validationEverySteps: config.data.validation.everySteps,
     validationSequences: context.validationSequences,
     onLoss: config.exchange.onLoss,
+    recomputeFraction: config.verify.recomputeFraction,
   };
 }

@@ -39,6 +39,7 @@ export interface PreparedStep {
   readonly stateDigest: string;
   readonly report: StepReport;
   readonly members: readonly MemberSlots[];
+  readonly recomputed: readonly number[];
   readonly desired: Desired;
 }
 
@@ -100,13 +101,13 @@ export class LedgerKeeper {
   async commit(prepared: PreparedStep): Promise<AppendOutcome> {
     const math = this.#mathOf(prepared);
     if (prepared.step < this.length) return this.#compare(math, this.entry(prepared.step), 'the ledger');
-    const { attempt, members, desired } = prepared;
+    const { attempt, members, recomputed, desired } = prepared;
     const { revision, target, paused } = desired;
     const entry = seal(this.#head, math, {
       term: { number: this.#options.term.number, leader: this.#options.term.leader },
       attempt,
       members,
-      recomputed: [],
+      recomputed,
       desired: { revision, target, paused },
       ...(this.#recovered ? { recovered: true as const } : {}),
       wallMs: this.#options.clock.wallMs(),

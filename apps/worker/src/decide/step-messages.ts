@@ -4,7 +4,13 @@ import type { Commit, Evaluate, Exchange, Grant, Release, Store, Term } from '@c
 import { dropAccumulator, startNextSlot } from './accumulator.js';
 import { sendPrepare } from './prepare.js';
 import type { WorkerTurn } from './turn.js';
-import { isSameExchange, ownSlots, type DeferredMessage, type WorkerState } from './worker-state.js';
+import {
+  isSameExchange,
+  ownSlots,
+  type DeferredMessage,
+  type SlotWork,
+  type WorkerState,
+} from './worker-state.js';
 
 /** Adopts a higher term; refuses a lower one, and the same number of another leader. */
 export function obeys(state: WorkerState, term: Term): boolean {
@@ -84,22 +90,35 @@ function askAgain({ state, effects }: WorkerTurn, why: string): void {
 function takeGrant(turn: WorkerTurn, grant: Grant): void {
   const { state, effects } = turn;
   const own = ownSlots(state);
-  const fresh = grant.slots.filter(({ slot }) => !own.includes(slot));
-  if (fresh.length === 0) return;
-  if (state.exchange !== null) {
-    // The accumulator is about to change: what was to be summed from it under that Exchange is void.
+  const fresh = grant.slots.filter(({ slot, spare }) => !spare && !own.includes(slot));
+  if (fresh.length > 0) {
+    // The accumulator is about to change: nobody may read on from it.
+    if (state.exchange !== null) effects.push({ do: 'cancel-exchange' });
     state.exchange = null;
     state.exchangeRunning = false;
-    effects.push({ do: 'cancel-exchange' });
+    if (own.length === 0) effects.push({ do: 'begin-accumulator' });
   }
-  state.queue.push(...fresh.map(({ slot, tokens }) => ({ slot, tokens })));
+  const again = grant.slots.filter(({ slot, spare }) => spare && isNewSpare(turn, slot));
+  state.queue.push(...[...fresh, ...again].map(({ slot, tokens, spare }) => ({ slot, tokens, spare })));
   startNextSlot(turn);
 }
 
+/** What was computed already is told once more instead. */
+function isNewSpare({ state, effects }: WorkerTurn, slot: number): boolean {
+  const digests = state.spares.get(slot);
+  const waits = state.queue.some((work) => work.spare && work.slot === slot);
+  if (digests === undefined)
+    return !waits && !(state.computing?.spare === true && state.computing.slot === slot);
+  const facts = { flagged: false, lossBits: 0, computeMs: 0, spare: true };
+  const value = { step: state.position, slot, digests: Buffer.from(digests), ...facts };
+  effects.push({ do: 'send', message: { $case: 'slotDone', value } });
+  return false;
+}
+
 function takeRelease({ state, effects }: WorkerTurn, release: Release): void {
-  const waits = release.step === state.position && state.queue.some((work) => work.slot === release.slot);
-  if (!waits) return;
-  state.queue = state.queue.filter((work) => work.slot !== release.slot);
+  const isMeant = (work: SlotWork): boolean => !work.spare && work.slot === release.slot;
+  if (release.step !== state.position || !state.queue.some(isMeant)) return;
+  state.queue = state.queue.filter((work) => !isMeant(work));
   const value = { step: release.step, slot: release.slot };
   effects.push({ do: 'send', message: { $case: 'released', value } });
 }
@@ -155,6 +174,7 @@ function takeCommit(turn: WorkerTurn, commit: Commit, entry: DeferredMessage['en
   state.has.clear();
   state.queue = [];
   state.computing = null;
+  state.spares.clear();
   state.exchange = null;
   state.reduced = null;
   effects.push({ do: 'apply', commit });

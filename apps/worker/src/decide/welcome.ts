@@ -54,5 +54,6 @@ function forgetState(turn: WorkerTurn, phase: 'making' | 'copying'): void {
   dropAccumulator(turn);
   if (state.reduced !== null) turn.effects.push({ do: 'drop-reduced' });
   state.reduced = null;
+  state.spares.clear();
   state.phase = phase;
 }

@@ -59,7 +59,9 @@ export type WorkerEffect =
   | { readonly do: 'make-state' }
   | { readonly do: 'load-state'; readonly welcome: Welcome }
   | { readonly do: 'copy-state'; readonly welcome: Welcome }
-  /** `first` clears the accumulator, after all of its streams have ended. */
+  /** Ends all streams of the accumulator: what it will hold next is of the step under way. */
+  | { readonly do: 'begin-accumulator' }
+  /** `first` clears the accumulator. */
   | { readonly do: 'compute'; readonly work: SlotWork; readonly first: boolean; readonly generation: number }
   | { readonly do: 'drop-accumulator' }
   | { readonly do: 'evaluate'; readonly request: Evaluate }

@@ -28,6 +28,8 @@ export interface HeldGradient extends PreparedGradient {
 export interface SlotWork {
   readonly slot: number;
   readonly tokens: Uint8Array;
+  /** Its digests are told; nothing is added. */
+  readonly spare: boolean;
 }
 
 /**
@@ -82,7 +84,9 @@ export interface WorkerState {
   /** Finished slots in the accumulator. */
   readonly has: Set<number>;
   queue: SlotWork[];
-  computing: number | null;
+  computing: { readonly slot: number; readonly spare: boolean } | null;
+  /** L by part of slots of this step that were computed without being added. */
+  readonly spares: Map<number, Uint8Array>;
   /** Raised when the accumulator is dropped: results of slots begun before are ignored. */
   generation: number;
   exchange: Exchange | null;
@@ -115,6 +119,7 @@ export function newWorkerState(worker: string, genesis: string): WorkerState {
     has: new Set(),
     queue: [],
     computing: null,
+    spares: new Map(),
     generation: 0,
     exchange: null,
     exchangeRunning: false,
@@ -129,8 +134,13 @@ export function newWorkerState(worker: string, genesis: string): WorkerState {
 
 /** Slots that are or will be in the accumulator, ascending. */
 export function ownSlots(state: WorkerState): number[] {
-  const begun = state.computing === null ? [] : [state.computing];
-  return [...state.has, ...begun, ...state.queue.map((work) => work.slot)].sort((a, b) => a - b);
+  return [...state.has, ...runningSlots(state)].sort((a, b) => a - b);
+}
+
+/** Slots that are being added or wait for it. */
+export function runningSlots({ computing, queue }: WorkerState): number[] {
+  const begun = computing === null ? [] : [computing];
+  return [...begun, ...queue].flatMap(({ slot, spare }) => (spare ? [] : [slot]));
 }
 
 /** (term, attempt) names one exchange for ever; attempts alone begin anew with each term. */

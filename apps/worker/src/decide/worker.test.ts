@@ -41,14 +41,19 @@ class Bench {
     return this.hears({ $case: 'grant', value: { term, step, slots: granted } });
   }
 
-  computed(slot: number, generation = this.state.generation): this {
+  spareGrant(slots: number[]): this {
+    const granted = slots.map((slot) => ({ slot, tokens: Buffer.alloc(2), spare: true }));
+    return this.hears({ $case: 'grant', value: { term: TERM, step: this.state.position, slots: granted } });
+  }
+
+  computed(slot: number, generation = this.state.generation, spare = false): this {
     const done = {
       step: this.state.position,
       slot,
       digests: Buffer.alloc(0),
       flagged: false,
       lossBits: 0,
-      spare: false,
+      spare,
       computeMs: 1,
     };
     return this.on({ kind: 'slot-computed', generation, done });
@@ -105,12 +110,13 @@ describe('a worker', () => {
     expect(bench.welcome(1).does()).toEqual(['make-state']);
     expect(bench.grant([0]).does()).toEqual([]);
     bench.on({ kind: 'state-ready', position: 0, mathHash: 'genesis', stateDigest: 's0' });
-    expect(bench.does()).toEqual(['send applied', 'compute']);
+    expect(bench.does()).toEqual(['send applied', 'begin-accumulator', 'compute']);
   });
 
   it('computes granted slots one after the other; the first clears the accumulator', () => {
     const bench = new Bench().member().grant([2, 5]);
-    expect(bench.last).toMatchObject([{ do: 'compute', work: { slot: 2 }, first: true }]);
+    expect(bench.does()).toEqual(['begin-accumulator', 'compute']);
+    expect(bench.last[1]).toMatchObject({ work: { slot: 2 }, first: true });
     bench.computed(2);
     expect(bench.last).toMatchObject([{ do: 'send' }, { do: 'compute', work: { slot: 5 }, first: false }]);
   });
@@ -130,7 +136,30 @@ describe('a worker', () => {
     const bench = new Bench().member();
     expect(bench.grant([0], 0, { number: 2, leader: 'c0' }).does()).toEqual([]);
     expect(bench.grant([0], 0, { number: 3, leader: 'c2' }).does()).toEqual([]);
-    expect(bench.grant([0]).does()).toEqual(['compute']);
+    expect(bench.grant([0]).does()).toEqual(['begin-accumulator', 'compute']);
+  });
+});
+
+describe('a spare', () => {
+  it('is computed and told, and is in no sum: an exchange under way goes on', () => {
+    const bench = new Bench().member().grant([0]).computed(0).exchange(1, [0]).spareGrant([5]);
+    expect(bench.does()).toEqual(['compute']);
+    expect(bench.last[0]).toMatchObject({ work: { slot: 5, spare: true }, first: false });
+    bench.computed(5, bench.state.generation, true);
+    expect(bench.last).toMatchObject([{ message: { $case: 'slotDone', value: { slot: 5, spare: true } } }]);
+    expect([...bench.state.has]).toEqual([0]);
+    expect(bench.state.exchangeRunning).toBe(true);
+  });
+
+  it('outlives the accumulator, and is told again instead of computed again; the step ends it', () => {
+    const bench = new Bench().member().grant([0]).spareGrant([5]).computed(0);
+    bench.on({ kind: 'wrong-set', term: TERM, attempt: 1 }).exchange(1, [3]);
+    bench.computed(5, bench.state.generation - 1, true);
+    expect(bench.state.spares.has(5)).toBe(true);
+    bench.welcome(1).spareGrant([5]);
+    expect(bench.does()).toEqual(['send slotDone']);
+    bench.grant([0]).computed(0).exchange(2, [0]).reduced(2).commit().applied();
+    expect(bench.state.spares.size).toBe(0);
   });
 });
 
@@ -215,7 +244,7 @@ describe('a commit', () => {
   it('lets grants of the next step wait until it is applied', () => {
     const bench = prepared().commit().grant([7], 1);
     expect(bench.does()).toEqual([]);
-    expect(bench.applied().does()).toEqual(['send applied', 'compute']);
+    expect(bench.applied().does()).toEqual(['send applied', 'begin-accumulator', 'compute']);
   });
 
   it('that waits for a sum leads to Hello when that exchange ends without one', () => {

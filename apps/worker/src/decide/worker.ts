@@ -104,9 +104,14 @@ function takeHeartbeat(turn: WorkerTurn, head: number): void {
 
 function slotComputed(turn: WorkerTurn, event: EventOf<'slot-computed'>): void {
   const { state, effects } = turn;
-  if (event.generation !== state.generation) return;
+  const { computing } = state;
+  const { slot, spare, step } = event.done;
+  // A spare is nobody's sum: it outlives the accumulator, not the step.
+  const isLate = spare ? step !== state.position : event.generation !== state.generation;
+  if (isLate || computing?.slot !== slot || computing.spare !== spare) return;
   state.computing = null;
-  state.has.add(event.done.slot);
+  if (spare) state.spares.set(slot, event.done.digests);
+  else state.has.add(slot);
   effects.push({ do: 'send', message: { $case: 'slotDone', value: event.done } });
   startNextSlot(turn);
 }

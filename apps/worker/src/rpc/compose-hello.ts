@@ -1,6 +1,6 @@
 import { PROTOCOL_VERSION, type Hello } from '@cria/protocol';
 import { hostname } from 'node:os';
-import type { WorkerState } from '../decide/worker-state.js';
+import { runningSlots, type WorkerState } from '../decide/worker-state.js';
 
 /** What does not change while a worker serves a run. */
 export interface WorkerIdentity {
@@ -20,7 +20,6 @@ export interface WorkerIdentity {
 export function composeHello(identity: WorkerIdentity, state: WorkerState): Hello {
   const { reduced, newestVoid, term } = state;
   const isWhole = state.phase === 'ready';
-  const begun = state.computing === null ? [] : [state.computing];
   return {
     ...identity,
     protocolVersion: PROTOCOL_VERSION,
@@ -31,8 +30,10 @@ export function composeHello(identity: WorkerIdentity, state: WorkerState): Hell
     mathHash: isWhole ? state.mathHash : identity.genesis,
     stateDigest: isWhole ? state.stateDigest : '',
     has: isWhole ? [...state.has] : [],
-    running: isWhole ? [...begun, ...state.queue.map((work) => work.slot)] : [],
-    spares: [],
+    running: isWhole ? runningSlots(state) : [],
+    spares: isWhole
+      ? [...state.spares].map(([slot, digests]) => ({ slot, digests: Buffer.from(digests) }))
+      : [],
     reduced:
       reduced === null || !isWhole
         ? undefined

@@ -22,6 +22,8 @@ export interface SlotOrder {
   readonly sequences: number;
   /** The first slot of the accumulator. */
   readonly clear: boolean;
+  /** Only its digests are wanted: nothing is added to the accumulator. */
+  readonly spare: boolean;
 }
 
 export interface SlotComputed {

@@ -3,9 +3,11 @@ import { beginPartApply, endPartApply, setPosition } from '@cria/collective';
 import {
   clearAccumulator,
   combineStateDigest,
+  createAccumulator,
   meanScale,
   partCount,
   partRange,
+  type Accumulator,
   type Kernels,
 } from '@cria/kernels';
 import {
@@ -26,6 +28,7 @@ export class Trainer {
   readonly #layout: ParameterLayout;
   readonly #numParts: number;
   #mean = new Float32Array(0);
+  #spareAccumulator: Accumulator | null = null;
 
   constructor(settings: TrainingSettings, engine: Engine, kernels: Kernels) {
     this.#settings = settings;
@@ -55,26 +58,28 @@ export class Trainer {
     const { tokens, sequences, clear, step } = order;
     const { state, gridBits } = this.#settings;
     const beganMs = systemClock.monotonicMs();
-    if (clear) clearAccumulator(state.accumulator, 0, this.#layout.paddedSize);
+    const accumulator = order.spare ? this.#scratch() : state.accumulator;
+    if (clear) clearAccumulator(accumulator, 0, this.#layout.paddedSize);
     const digests = new BigUint64Array(this.#numParts);
     let flagged = false;
     const { lossBits } = await this.#engine.runSlot(tokens, sequences, {
       bucket: (offset, gradient) => {
         damageGradient(gradient, order);
-        const isFlagged = this.#kernels.accumulateGradient(
-          state.accumulator,
-          offset,
-          gradient,
-          gridBits,
-          digests,
-        );
+        const isFlagged = this.#kernels.accumulateGradient(accumulator, offset, gradient, gridBits, digests);
         flagged ||= isFlagged;
         pauseAt('mid-slot', step);
       },
     });
-    damageMemory(state, step);
+    if (!order.spare) damageMemory(state, step);
     const computeMs = Math.round(systemClock.monotonicMs() - beganMs);
     return { digests, flagged: flagged || !isFiniteBits(lossBits), lossBits, computeMs };
+  }
+
+  /** Where a slot goes that is not added; as large as the accumulator, made when the first one comes. */
+  #scratch(): Accumulator {
+    this.#spareAccumulator ??= createAccumulator(this.#layout.paddedSize, false);
+    clearAccumulator(this.#spareAccumulator, 0, this.#layout.paddedSize);
+    return this.#spareAccumulator;
   }
 
   /** Digest of parameters and moments, 16 hex digits. */

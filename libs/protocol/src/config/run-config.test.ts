@@ -73,7 +73,6 @@ describe('run configuration', () => {
     expect(messageOf(() => parse('init=some/model'))).toContain(
       'init: starting from a model directory is not built yet',
     );
-    expect(messageOf(() => parse('verify.recomputeFraction=0.1'))).toContain('verify.recomputeFraction');
     expect(messageOf(() => parse('checkpoint.store=s3://bucket/x'))).toContain('S3 is not built yet');
   });
 

@@ -123,7 +123,6 @@ function checkAcrossFields(
     workers: { target: number; min: number };
     init: string | null;
     exchange: { gridBits: number | 'auto' };
-    verify: { recomputeFraction: number };
     checkpoint: { store: string | null };
   },
   context: z.core.$RefinementCtx,
@@ -166,15 +165,11 @@ function checkAcrossFields(
 function checkNotBuilt(
   config: {
     init: string | null;
-    verify: { recomputeFraction: number };
     checkpoint: { store: string | null };
   },
   fail: (path: Array<string | number>, message: string) => void,
 ): void {
   if (config.init !== null) fail(['init'], 'starting from a model directory is not built yet; leave it null');
-  if (config.verify.recomputeFraction > 0) {
-    fail(['verify', 'recomputeFraction'], 'computing slots twice is not built yet; leave it 0');
-  }
   if (config.checkpoint.store?.startsWith('s3:') === true) {
     fail(['checkpoint', 'store'], 'S3 is not built yet; give a directory that every coordinator sees');
   }

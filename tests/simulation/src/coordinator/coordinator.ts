@@ -160,6 +160,15 @@ export class Coordinator {
     const value = this.#cluster.durable.at(request.step)?.parts[request.part];
     if (value === undefined)
       return { kind: 'refused', reason: `there is no checkpoint of step ${request.step}` };
-    return { kind: 'part', value, counts: [], losses: [], digest: value, position: request.step, slots: [] };
+    return {
+      kind: 'part',
+      value,
+      counts: [],
+      losses: [],
+      digests: [],
+      digest: value,
+      position: request.step,
+      slots: [],
+    };
   }
 }

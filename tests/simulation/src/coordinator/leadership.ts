@@ -2,13 +2,19 @@
 // leader-effects.ts).
 import { decideLeader } from '@cria/coordinator/decide/leader';
 import type { LeaderEffect, LeaderEvent, StripeOrder } from '@cria/coordinator/decide/leader-events';
-import type { AttemptMark, Desired, Ending, LeaderState } from '@cria/coordinator/decide/leader-state';
+import type {
+  AttemptMark,
+  Desired,
+  Ending,
+  LeaderState,
+  SlotFacts,
+} from '@cria/coordinator/decide/leader-state';
 import type { Stripe, Term } from '@cria/protocol';
 import { workerId, type WorkerId } from '@cria/runtime';
 import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-events';
 import type { Cluster } from '../cluster.js';
 import { entryLine } from '../model/entry-line.js';
-import { decodeReport } from '../model/mathematics.js';
+import { decodeReport, FLAGGED } from '../model/mathematics.js';
 import { mathOf } from '../model/verdict.js';
 import { RedisUnavailable } from '../stores/fake-redis.js';
 import type { SimTerm } from '../stores/redis-data.js';
@@ -138,7 +144,10 @@ export class Leadership implements ControlSink {
         return this.#welcome(effect);
       case 'grant': {
         this.cluster.invariants.granted(this, effect);
-        const slots = effect.slots.map((slot) => ({ slot, tokens: NO_BYTES, spare: false }));
+        const slots = [...effect.slots, ...effect.spares].map((slot, i) => ({
+          ...{ slot, tokens: NO_BYTES },
+          spare: i >= effect.slots.length,
+        }));
         return this.#send(effect.worker, { $case: 'grant', value: { term, step: effect.step, slots } });
       }
       case 'release': {
@@ -239,7 +248,7 @@ export class Leadership implements ControlSink {
 
   #append(effect: EffectOf<'append'>): void {
     const compose = function* (this: Leadership): Task {
-      const { step, attempt, gradient, members } = effect;
+      const { step, attempt, gradient, members, recomputed } = effect;
       const report = decodeReport(gradient.report, this.cluster.oracle.shape);
       const wrong = report.counts.flatMap((count, slot) => (count === 1 ? [] : [slot]));
       if (wrong.length > 0 && this.cluster.mutants.noCountCheck !== true)
@@ -251,7 +260,7 @@ export class Leadership implements ControlSink {
       const { desired } = this.state;
       for (;;) {
         try {
-          const outcome = yield* this.ledger.commit({ math, attempt, members, desired });
+          const outcome = yield* this.ledger.commit({ math, attempt, members, recomputed, desired });
           return this.post({ kind: 'appended', step, outcome });
         } catch (error) {
           if (!(error instanceof RedisUnavailable) || this.abort.aborted) throw error;
@@ -294,22 +303,44 @@ export class Leadership implements ControlSink {
         const reduced =
           value.reduced === undefined
             ? null
-            : { ...value.reduced, gradDigest: value.reduced.digest, mark: markOf(value.reduced) };
+            : {
+                ...value.reduced,
+                gradDigest: value.reduced.digest,
+                mark: markOf(value.reduced),
+                slotFacts: this.#factsOf(value.reduced.report),
+              };
         const newestVoid = value.newestVoid === undefined ? null : markOf(value.newestVoid);
         const { number: termNumber, leader: termLeader } = value.highestTerm ?? { number: 0, leader: '' };
-        const nothing = { empty: true, position: 0, reduced: null, has: [], running: [], stateDigest: '' };
+        const nothing = {
+          empty: true,
+          position: 0,
+          reduced: null,
+          has: [],
+          running: [],
+          spares: [],
+          stateDigest: '',
+        };
         const isBlind = this.cluster.mutants.nextWithoutWorkers === true;
-        const known = { ...value, worker, reduced, newestVoid, termNumber, termLeader };
+        const spares = value.spares.map(({ slot, digests }) => ({ slot, digest: digestText(digests) }));
+        const known = { ...value, worker, reduced, newestVoid, spares, termNumber, termLeader };
         const hello = isBlind ? { ...known, ...nothing } : known;
         return { kind: 'hello', hello };
       }
       case 'slotDone':
-        return { kind: 'slot-done', worker, ...message.value };
+        return { kind: 'slot-done', worker, ...message.value, digest: digestText(message.value.digests) };
       case 'released':
         return { kind: 'released', worker, ...message.value };
       case 'prepare': {
         const { step, gradDigest, gradNormBits, stateDigest, report, attempt } = message.value;
-        const gradient = { step, mark: markOf(message.value), gradDigest, gradNormBits, stateDigest, report };
+        const gradient = {
+          step,
+          mark: markOf(message.value),
+          gradDigest,
+          gradNormBits,
+          stateDigest,
+          report,
+          slotFacts: this.#factsOf(report),
+        };
         const isMutant = this.cluster.mutants.attemptPerStep === true;
         return { kind: 'prepared', worker, attempt: isMutant ? this.state.attempt : attempt, gradient };
       }
@@ -333,6 +364,14 @@ export class Leadership implements ControlSink {
       case 'heartbeat':
         return { kind: 'contact', worker, position: message.value.position };
     }
+  }
+
+  #factsOf(report: Uint8Array): (slot: number) => SlotFacts {
+    const { losses, digests } = decodeReport(report, this.cluster.oracle.shape);
+    return (slot) => ({
+      flagged: losses[slot] === FLAGGED,
+      digest: digestText(Buffer.from(Uint32Array.of(digests[slot] ?? 0).buffer)),
+    });
   }
 
   #tick(): void {
@@ -391,6 +430,10 @@ export class Leadership implements ControlSink {
     // Queues are bookkeeping: errors are repaired by the next round.
     void this.#seatsChain.push(() => (this.abort.aborted ? nothing() : act.call(this)));
   }
+}
+
+function digestText(digests: Uint8Array): string {
+  return Buffer.from(digests).toString('hex');
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -21,6 +21,7 @@ export interface PreparedStep {
   readonly math: LedgerMath;
   readonly attempt: number;
   readonly members: ReadonlyArray<{ readonly worker: string; readonly slots: readonly number[] }>;
+  readonly recomputed: readonly number[];
   readonly desired: Desired;
 }
 
@@ -71,12 +72,12 @@ export class LedgerKeeper {
   }
 
   /** Appends the step, or compares it when the ledger has it. Throws RedisUnavailable: again. */
-  *commit({ math, attempt, members, desired }: PreparedStep): Task<AppendOutcome> {
+  *commit({ math, attempt, members, recomputed, desired }: PreparedStep): Task<AppendOutcome> {
     const { cluster, process, term } = this.#options;
     if (math.step < this.length) return compare(math, this.entry(math.step));
     const { revision, target, paused } = desired;
     const entry = seal(this.#head, math, {
-      ...{ term: { number: term.number, leader: term.leader }, attempt, members, recomputed: [] },
+      ...{ term: { number: term.number, leader: term.leader }, attempt, members, recomputed },
       desired: { revision, target, paused },
       ...(this.#recovered ? { recovered: true as const } : {}),
       wallMs: Math.floor(cluster.world.nowMs),

@@ -16,6 +16,7 @@ export interface ClusterShape {
   readonly workersMin: number;
   readonly anomalies: AnomalyRules | null;
   readonly onLoss: 'salvage' | 'discard';
+  readonly recomputeFraction: number;
   /** Usual time of a slot, by worker. */
   readonly slotMs: readonly number[];
 }
@@ -74,6 +75,7 @@ interface Profile {
   /** All workers are members, equally fast, and have slots in every step. */
   readonly isEven?: boolean;
   readonly damages?: readonly Damage[];
+  readonly recomputeFraction?: number;
 }
 
 const EVERYTHING: Profile = {
@@ -139,7 +141,10 @@ const FLIPS: Profile = {
 /** The optimizer's update comes out wrong, once: found only by comparing with others. */
 const SLIPS: Profile = { ...FLIPS, faults: [1, 1], damages: ['update'] };
 
-const PROFILES = [EVERYTHING, EXCHANGES, LEADERS, JOINS, FLIPS, SLIPS];
+/** A slot's gradient comes out wrong, with digests that fit: found only by computing it twice. */
+const SPARES: Profile = { ...SLIPS, damages: ['slot'], recomputeFraction: 1 };
+
+const PROFILES = [EVERYTHING, EXCHANGES, LEADERS, JOINS, FLIPS, SLIPS, SPARES];
 
 export function scheduleOf(seed: number): Schedule {
   const rng = new Rng(seed, 3);
@@ -158,6 +163,7 @@ export function scheduleOf(seed: number): Schedule {
     workersMin: rng.below(5) === 0 ? Math.min(2, target) : 1,
     anomalies: rng.below(3) === 0 ? ANOMALIES : null,
     onLoss: rng.below(8) === 0 ? 'discard' : 'salvage',
+    recomputeFraction: profile.recomputeFraction ?? pick(rng, [0, 0, 0.2, 1]),
     slotMs: Array.from({ length: workers }, () => (isEven ? 30 : 10 + rng.below(60))),
   };
   const [least, most] = profile.faults;

@@ -24,6 +24,8 @@ export interface PartSum {
 export interface Report {
   readonly counts: readonly number[];
   readonly losses: readonly number[];
+  /** L of the slot's gradient over all parts, by slot. */
+  readonly digests: readonly number[];
 }
 
 /** The loss of a slot whose numbers were not finite. */
@@ -73,13 +75,24 @@ export function nextPart(value: number, sum: number, step: number, gradNorm: num
   return mix(5, value, sum, step, Math.floor(gradNorm));
 }
 
-/** The report's bytes: counts, then losses. */
-export function encodeReport({ counts, losses }: Report): Uint8Array {
-  return Buffer.from([...counts, ...losses]);
+/** One word for all parts of a slot's gradient; linear. */
+export function slotDigest(gradient: readonly number[]): number {
+  return gradient.reduce((sum, value, part) => add(sum, Math.imul(value, 2 * part + 1)), 0);
+}
+
+/** The report's bytes: counts, losses, digests. */
+export function encodeReport({ counts, losses, digests }: Report): Uint8Array {
+  const words = Uint32Array.from(digests);
+  return Buffer.concat([Buffer.from([...counts, ...losses]), Buffer.from(words.buffer)]);
 }
 
 export function decodeReport(bytes: Uint8Array, { slots }: Shape): Report {
-  return { counts: [...bytes.subarray(0, slots)], losses: [...bytes.subarray(slots, 2 * slots)] };
+  const words = Uint8Array.from(bytes.subarray(2 * slots, 6 * slots));
+  return {
+    counts: [...bytes.subarray(0, slots)],
+    losses: [...bytes.subarray(slots, 2 * slots)],
+    digests: [...new Uint32Array(words.buffer)],
+  };
 }
 
 export function meanLoss(losses: readonly number[]): number {

@@ -12,6 +12,14 @@ import type { SimProcess } from '../world/process.js';
 import type { Memory } from './memory.js';
 import type { SlotResult } from './slot-registry.js';
 
+export interface SlotOrder {
+  readonly step: number;
+  readonly slot: number;
+  readonly clear: boolean;
+  /** Nothing is added. */
+  readonly spare: boolean;
+}
+
 export interface UpdateOrder {
   readonly step: number;
   readonly gradNorm: number;
@@ -63,8 +71,8 @@ export class Engine {
   }
 
   /** Forward and backward; the gradient is added to the accumulator part by part on the way. */
-  *slot(step: number, slot: number, clear: boolean): Task<SlotResult & { computeMs: number }> {
-    return yield* this.#through(() => this.#computeSlot(step, slot, clear));
+  *slot(order: SlotOrder): Task<SlotResult & { computeMs: number }> {
+    return yield* this.#through(() => this.#computeSlot(order));
   }
 
   /** state[step] becomes state[step + 1], part by part. */
@@ -72,7 +80,7 @@ export class Engine {
     return yield* this.#through(() => this.#update(order));
   }
 
-  *#computeSlot(step: number, slot: number, clear: boolean): Task<SlotResult & { computeMs: number }> {
+  *#computeSlot({ step, slot, clear, spare }: SlotOrder): Task<SlotResult & { computeMs: number }> {
     const process = this.#process;
     const { shape } = this.#memory;
     const beganMs = process.world.nowMs;
@@ -83,7 +91,7 @@ export class Engine {
     for (let part = 0; part < shape.numParts; part++) {
       yield* sleep(process, tookMs / (shape.numParts + 1));
       const gradient = (slotGradient({ step, slot, part }, whole) ^ this.#takeSlip('slot')) >>> 0;
-      this.#memory.accumulate(part, slot, gradient);
+      if (!spare) this.#memory.accumulate(part, slot, gradient);
       digests.push(gradient);
     }
     yield* sleep(process, tookMs / (shape.numParts + 1));

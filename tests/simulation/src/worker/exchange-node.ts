@@ -193,6 +193,6 @@ export class ExchangeNode {
     const common = { kind: 'part', position: order.step, slots: set } as const;
     if (part === shape.numParts) return { ...common, ...this.registry.report(set), value: 0, digest: 0 };
     const { value, counts } = set.length === 0 ? { value: 0, counts: [] } : memory.accumulated(part);
-    return { ...common, value, counts, losses: [], digest: this.registry.partDigest(set, part) };
+    return { ...common, value, counts, losses: [], digests: [], digest: this.registry.partDigest(set, part) };
   }
 }

@@ -142,7 +142,16 @@ export class ExchangeRun {
       share.counts.forEach((count, slot) => (counts[slot] = (counts[slot] ?? 0) + count));
     }
     return {
-      sum: { kind: 'part', value, counts, losses: [], digest: value, position: this.#order.step, slots: [] },
+      sum: {
+        kind: 'part',
+        value,
+        counts,
+        losses: [],
+        digests: [],
+        digest: value,
+        position: this.#order.step,
+        slots: [],
+      },
     };
   }
 
@@ -150,11 +159,22 @@ export class ExchangeRun {
     const own = this.#context.registry.report(set);
     const counts = [...own.counts];
     const losses = [...own.losses];
+    const digests = [...own.digests];
     for (const share of shares) {
       share.counts.forEach((count, slot) => (counts[slot] = (counts[slot] ?? 0) + count));
       share.losses.forEach((loss, slot) => (losses[slot] = ((losses[slot] ?? 0) + loss) & 0xff));
+      share.digests.forEach((digest, slot) => (digests[slot] = add(digests[slot] ?? 0, digest)));
     }
-    return { kind: 'part', value: 0, counts, losses, digest: 0, position: this.#order.step, slots: [] };
+    return {
+      kind: 'part',
+      value: 0,
+      counts,
+      losses,
+      digests,
+      digest: 0,
+      position: this.#order.step,
+      slots: [],
+    };
   }
 
   *#pullShare(
@@ -188,7 +208,8 @@ export class ExchangeRun {
     const { step, attempt } = this.#order;
     const parts = Array.from({ length: shape.numParts + 1 }, (_, part) => reduced.get(step, part));
     const last = parts[shape.numParts];
-    const report: Report = { counts: last?.counts ?? [], losses: last?.losses ?? [] };
+    const { counts = [], losses = [], digests = [] } = last ?? {};
+    const report: Report = { counts, losses, digests };
     const wrong = report.counts.flatMap((count, slot) => (count === 1 ? [] : [slot]));
     if (wrong.length > 0 && !cluster.mutants.noCountCheck) {
       const why = wrong.map((slot) => `slot ${slot} is in the sum ${report.counts[slot]} times`).join(', ');

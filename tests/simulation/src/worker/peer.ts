@@ -25,6 +25,8 @@ export interface PeerPart {
   readonly value: number;
   readonly counts: readonly number[];
   readonly losses: readonly number[];
+  /** Of slots, in the report part. */
+  readonly digests: readonly number[];
   /** What the sender says the linear digest is. */
   readonly digest: number;
   readonly position: number;

@@ -7,13 +7,14 @@ import type { LeaderMessage, WorkerEffect, WorkerEvent } from '@cria/worker/deci
 import {
   newWorkerState,
   ownSlots,
+  runningSlots,
   type EntryFacts,
   type SlotWork,
   type WorkerState,
 } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
 import { parseEntry } from '../model/entry-line.js';
-import { FLAGGED, GENESIS } from '../model/mathematics.js';
+import { FLAGGED, GENESIS, slotDigest } from '../model/mathematics.js';
 import { Abort, Chain, Future, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import { CatchUp, pullState } from './catch-up.js';
@@ -190,6 +191,8 @@ export class WorkerSession {
         return this.#inTurn(() => this.#replaceState(() => done(() => this.#copyState(effect.welcome))));
       case 'compute':
         return this.#compute(effect);
+      case 'begin-accumulator':
+        return this.#beginAccumulator(this.state.position);
       case 'drop-accumulator':
       case 'cancel-exchange':
         return this.#changeStreams(() => this.#node.endStreams());
@@ -285,12 +288,13 @@ export class WorkerSession {
     });
   }
 
+  #beginAccumulator(step: number): void {
+    this.#changeStreams(() => this.#node.endStreams());
+    this.#changeStreams(() => done(() => this.#node.resetSlots(step)));
+  }
+
   #compute({ work, first, generation }: EffectOf<'compute'>): void {
     const step = this.state.position;
-    if (first) {
-      this.#changeStreams(() => this.#node.endStreams());
-      this.#changeStreams(() => done(() => this.#node.resetSlots(step)));
-    }
     const streamsEnded = this.#streams.last;
     const { process } = this.#options;
     const compute = (): Task => this.#computeSlot(work, { first, generation, step });
@@ -303,19 +307,19 @@ export class WorkerSession {
   *#computeSlot(work: SlotWork, at: { first: boolean; generation: number; step: number }): Task {
     const { process } = this.#options;
     process.world.mark('computing', process.id);
-    const computed = yield* this.#engine.slot(at.step, work.slot, at.first);
-    if (at.generation !== this.state.generation) return;
-    yield* wait(
-      process,
-      this.#port.call(() => done(() => this.#node.slotDone(at.step, computed))),
-    );
+    const { spare } = work;
+    const computed = yield* this.#engine.slot({ step: at.step, slot: work.slot, clear: at.first, spare });
+    if (!spare && at.generation !== this.state.generation) return;
+    const register = (): void => this.#node.slotDone(at.step, computed);
+    if (!spare)
+      yield* wait(
+        process,
+        this.#port.call(() => done(register)),
+      );
     const { slot, loss, computeMs } = computed;
-    const value = { step: at.step, slot, flagged: loss === FLAGGED, lossBits: loss, computeMs, spare: false };
-    this.#post({
-      kind: 'slot-computed',
-      generation: at.generation,
-      done: { ...value, digests: Buffer.alloc(0) },
-    });
+    const value = { step: at.step, slot, flagged: loss === FLAGGED, lossBits: loss, computeMs, spare };
+    const digests = Buffer.from(Uint32Array.of(slotDigest(computed.digests)).buffer);
+    this.#post({ kind: 'slot-computed', generation: at.generation, done: { ...value, digests } });
   }
 
   *#evaluate({ request }: EffectOf<'evaluate'>): Task {
@@ -430,7 +434,7 @@ export class WorkerSession {
   #heartbeat(): void {
     if (this.#abort.aborted) return;
     const { computing, position } = this.state;
-    const running = computing === null ? [] : [computing];
+    const running = computing === null ? [] : [computing.slot];
     this.#link.send({ $case: 'heartbeat', value: { counter: ++this.#beats, position, running } });
     this.#options.process.after(this.#options.cluster.timeouts.heartbeatMs, () => this.#heartbeat());
   }
@@ -440,10 +444,6 @@ export class WorkerSession {
     const { state } = this;
     const { reduced, newestVoid } = state;
     const isWhole = state.phase === 'ready';
-    const running = [
-      ...(state.computing === null ? [] : [state.computing]),
-      ...state.queue.map(({ slot }) => slot),
-    ];
     const hidesTerm = state.term.number === 0 || cluster.mutants.noTermCheck === true;
     return {
       ...{
@@ -458,8 +458,10 @@ export class WorkerSession {
       mathHash: isWhole ? state.mathHash : GENESIS,
       stateDigest: isWhole ? state.stateDigest : '',
       has: isWhole ? [...state.has] : [],
-      running: isWhole ? running : [],
-      spares: [],
+      running: isWhole ? runningSlots(state) : [],
+      spares: isWhole
+        ? [...state.spares].map(([slot, digests]) => ({ slot, digests: Buffer.from(digests) }))
+        : [],
       reduced:
         reduced === null || !isWhole
           ? undefined

@@ -1,6 +1,6 @@
 // Which finished slots the accumulator is said to hold (libs/collective/src/exchange/slot-registry.ts).
 import { add } from '../model/hash.js';
-import type { Report, Shape } from '../model/mathematics.js';
+import { slotDigest, type Report, type Shape } from '../model/mathematics.js';
 
 export interface SlotResult {
   readonly slot: number;
@@ -48,10 +48,12 @@ export class SlotRegistry {
   report(set: readonly number[]): Report {
     const counts = new Array<number>(this.#shape.slots).fill(0);
     const losses = new Array<number>(this.#shape.slots).fill(0);
+    const digests = new Array<number>(this.#shape.slots).fill(0);
     for (const slot of set) {
       counts[slot] = 1;
       losses[slot] = this.#slots.get(slot)?.loss ?? 0;
+      digests[slot] = slotDigest(this.#slots.get(slot)?.digests ?? []);
     }
-    return { counts, losses };
+    return { counts, losses, digests };
   }
 }

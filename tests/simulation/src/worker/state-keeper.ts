@@ -49,6 +49,7 @@ export class StateKeeper {
       position,
       counts: [],
       losses: [],
+      digests: [],
       digest: value,
       slots: [],
     } as const;
