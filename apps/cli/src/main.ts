@@ -43,6 +43,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/watch.js')).watchCommand(),
   },
   {
+    name: 'runs',
+    summary: 'the runs on this disk',
+    load: async () => (await import('./commands/runs.js')).runsCommand(),
+  },
+  {
     name: 'scale',
     summary: 'change the number of workers of a run',
     load: async () => (await import('./commands/scale.js')).scaleCommand(),

@@ -190,7 +190,9 @@ class Session {
       this.#supervisor.progress(row.step + 1);
     }
     for (const event of events) this.#reporter.event(event);
-    if (file !== null) this.#showAddress(file);
+    if (file === null) return;
+    this.#reporter.note(file.phase === 'paused' ? 'paused' : '');
+    this.#showAddress(file);
   }
 
   /** Every coordinator shows the same: another address is named only when nobody serves the last one any more. */
