@@ -30,6 +30,8 @@ export interface Size {
 
 /** Silence of the stream before it is worth a word: a status comes every second. */
 const STALE_MS = 4_000;
+/** A lost connection that is back within this was none to speak of. */
+const LOST_MS = 2_000;
 const MAX_ALERT_ROWS = 3;
 
 /** Exactly `rows` lines or fewer. */
@@ -72,11 +74,11 @@ function one(line: Line): Line[] {
 
 function contactLine({ trouble, heardMs, run }: WatchModel, nowMs: number): Line {
   const silentMs = nowMs - heardMs;
-  if (trouble === null && silentMs < STALE_MS) return [];
+  if (silentMs < (trouble === null ? STALE_MS : LOST_MS) && run !== null) return [];
   const isOver = run !== null && ['finished', 'stopped', 'failed'].includes(run.phase);
   if (isOver)
     return [span('the run has ended and its coordinator is gone; this is what it said last', 'dim')];
-  if (run === null && silentMs < STALE_MS) return [span(trouble ?? 'connecting', 'dim')];
+  if (run === null && silentMs < LOST_MS) return [span('connecting', 'dim')];
   const why = trouble === null ? '' : ` (${trouble})`;
   return [span(`no contact for ${formatDuration(silentMs)}${why}; trying again`, 'bad')];
 }

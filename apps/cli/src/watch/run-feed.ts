@@ -116,12 +116,16 @@ export class RunFeed {
     else if (++this.#blind >= MAX_BLIND_STATUSES && this.#options.bases().length > 1) {
       throw new CriaError('PEER_UNREACHABLE', 'another coordinator leads');
     }
-    if (this.#blind === 0 || this.#run === null) this.#take(run);
+    this.#take(run);
   }
 
+  /** While nobody leads, what the last leader said is still the best that is known. */
   #take(run: RunData): void {
-    this.#run = run;
-    this.#options.onInput({ kind: 'run', run });
+    const before = this.#run?.id === run.id ? this.#run : null;
+    const isBlind = !knowsWorkers(run) && before !== null;
+    const taken = isBlind ? { ...before, phase: run.phase, reason: run.reason } : run;
+    this.#run = taken;
+    this.#options.onInput({ kind: 'run', run: taken });
   }
 
   async #fetch(): Promise<void> {
