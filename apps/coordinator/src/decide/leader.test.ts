@@ -26,7 +26,7 @@ describe('the first step', () => {
     );
   });
 
-  it('refuses another genesis and another engine with both in the message', () => {
+  it('refuses another genesis and another engine with both in the message (H19)', () => {
     const [genesis] = new Bench().hello(A, { genesis: 'other' }).did('evict');
     expect(genesis).toMatchObject({ mayReturn: false });
     expect(genesis?.why).toMatch(/genesis.*other/);
@@ -41,7 +41,7 @@ describe('the first step', () => {
 });
 
 describe('commit', () => {
-  it('appends when all have prepared the same, then commits to all and grants the next step', () => {
+  it('appends when all have prepared the same, then commits to all and grants the next step (H11)', () => {
     const bench = twoAtWork().prepared(A);
     expect(bench.did('append')).toEqual([]);
     bench.prepared(B);
@@ -96,7 +96,7 @@ describe('loss of a member', () => {
     expect(bench.did('grant')).toEqual([]);
   });
 
-  it('lets the others copy from whoever has prepared; nothing is computed again', () => {
+  it('lets the others copy from whoever has prepared; nothing is computed again (H12)', () => {
     const bench = new Bench({ target: 3, rules: { slots: 6 } }).hello(A).hello(B).hello(C);
     bench.prepared(A).on({ kind: 'disconnected', worker: C, why: 'gone' });
     expect(bench.did('grant')).toEqual([]);
@@ -108,14 +108,14 @@ describe('loss of a member', () => {
     expect(bench.did('evict')).toMatchObject([{ worker: B }]);
   });
 
-  it('opens the seat at once', () => {
+  it('opens the seat at once (H10)', () => {
     const bench = twoAtWork();
     expect(bench.state.seatsWaiting).toBe(0);
     bench.on({ kind: 'disconnected', worker: B, why: 'gone' });
     expect(bench.did('seats')).toMatchObject([{ waiting: 1 }]);
   });
 
-  it('stops the run by name when three workers died over one slot', () => {
+  it('stops the run by name when three workers died over one slot (H17)', () => {
     const bench = new Bench({ target: 1 });
     for (const name of ['x', 'y', 'z']) {
       const worker = workerId(name);
