@@ -2,16 +2,22 @@
 import { PROTOCOL_VERSION, type DescribeReply } from '@cria/protocol';
 import type { Desired, RedisConnection } from '@cria/queue';
 import { CriaError, sleep, systemClock } from '@cria/runtime';
+import { dirname, resolve } from 'node:path';
 import { buildContext, type Serving } from './build-context.js';
 import { LeaderView } from './cluster/leader-view.js';
 import { RunFileKeeper, type CoordinatorPlace } from './cluster/run-file-keeper.js';
 import { outcomeOf, outcomeOfAnother, type LifeStart } from './cluster/run-outcome.js';
 import { Coordinator, type EndElsewhere, type RunEnd } from './coordinator.js';
 import { dashboardDirectory } from './http/dashboard-directory.js';
+import type { RunStatus } from './http/run-view.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
+import { AlertWatch } from './metrics/alert-watch.js';
+import { flopsOf, freeBytesOf, thresholdsOf } from './metrics/watching.js';
 import { RunRecorder } from './metrics/run-recorder.js';
 import type { RunOutcome } from './options.js';
+import { ownVersion } from './own-version.js';
 import type { PreparedRun } from './prepare-run.js';
+import { DirectoryCatalog } from './runs/run-catalog.js';
 import type { RunContext } from './run-context.js';
 import { StatusView } from './status-view.js';
 
@@ -32,6 +38,8 @@ export class CoordinatorProcess {
   #view!: StatusView;
   #leaderView!: LeaderView;
   #start: LifeStart = { startedMs: systemClock.monotonicMs(), firstStep: 0, activeMs: 0 };
+  #alerts!: AlertWatch;
+  #endedWallMs: number | null = null;
   #end: { ending: 'finished' | 'stopped' | 'failed'; reason: string } | null = null;
   #outcome: RunOutcome | null = null;
 
@@ -51,9 +59,12 @@ export class CoordinatorProcess {
       clock: systemClock,
       log,
       parameters: this.#run.layout.numel,
+      ...flopsOf(options.config),
+      onStep: (row) => this.#alerts.step(row),
     });
     await recorder.open();
     stack.defer('metrics', () => recorder.close());
+    await this.#openAlerts(recorder);
     this.#start = {
       ...this.#start,
       firstStep: recorder.history.endStep,
@@ -106,9 +117,27 @@ export class CoordinatorProcess {
     const reason = failed ? end.error.message : end.reason;
     if (ending !== 'failed') this.#outcome = outcomeOf(this.#context, this.#run.name, this.#start);
     this.#end = { ending, reason };
+    this.#endedWallMs = systemClock.wallMs();
     const kinds = { finished: 'run-finished', stopped: 'run-stopped', failed: 'run-failed' } as const;
     recorder.event(kinds[ending], recorder.history.endStep, reason === '' ? `the run has ${ending}` : reason);
     this.#writeRunFile();
+  }
+
+  async #openAlerts(recorder: RunRecorder): Promise<void> {
+    const { options, stack, log } = this.#serving;
+    const { alerts } = options.config;
+    const { name, runId } = this.#run;
+    this.#alerts = new AlertWatch({
+      outDir: options.outDir,
+      run: { run: name, runId },
+      thresholds: thresholdsOf(alerts),
+      webhook: alerts.webhook === null ? null : { url: alerts.webhook, format: alerts.webhookFormat },
+      clock: systemClock,
+      log,
+      onChange: (alert) => recorder.alert(alert),
+    });
+    await this.#alerts.open();
+    stack.defer('alerts', () => this.#alerts.close());
   }
 
   async #serveHttp(): Promise<void> {
@@ -125,9 +154,22 @@ export class CoordinatorProcess {
       leader: () => this.coordinator?.leader ?? { id: '', term: 0 },
       coordinators: () => this.#coordinatorViews(),
       checkpoints: () => this.#context.checkpoints.views(),
+      alerts: this.#alerts,
+      version: ownVersion(),
+      endedWallMs: () => this.#endedWallMs,
     });
+    const catalog = new DirectoryCatalog({
+      runsDir: dirname(resolve(options.outDir)),
+      live: this.#view,
+      liveDir: options.outDir,
+      token: null,
+      clock: systemClock,
+      log,
+    });
+    stack.defer('runs on disk', () => catalog.close());
     this.#http = await createHttpServer({
       view: this.#view,
+      catalog,
       staticDir: dashboardDirectory(),
       host: options.listenHost,
       port: options.httpPort,
@@ -202,12 +244,35 @@ export class CoordinatorProcess {
 
   async #publishStatus(recorder: RunRecorder): Promise<void> {
     const { signal } = this.#serving;
+    let led = false;
     while (!signal.aborted && this.#end === null) {
-      recorder.status(this.#view.status());
+      const status = this.#view.status();
+      recorder.status(status);
+      const leads = this.coordinator.leadership !== null;
+      if (leads && !led) this.#alerts.begin(systemClock.wallMs());
+      led = leads;
+      await this.#watch(recorder, status).catch((error: unknown) =>
+        this.#serving.log.warn({ error: String(error) }, 'the run could not be watched'),
+      );
       if (this.coordinator.leadership !== null) this.#writeRunFile();
       await sleep(systemClock, STATUS_MS, signal).catch(() => undefined);
     }
     recorder.status(this.#view.status());
+  }
+
+  /** Each second: looks for trouble while it leads, tells what another leader wrote while it does not. */
+  async #watch(recorder: RunRecorder, status: RunStatus): Promise<void> {
+    if (this.coordinator.leadership === null) return recorder.follow();
+    const { outDir, config } = this.#serving.options;
+    this.#alerts.look({
+      wallMs: systemClock.wallMs(),
+      phase: status.phase,
+      members: status.members.filter(({ role }) => role === 'member'),
+      checkpointStep: this.#context.checkpoints.newest?.step ?? null,
+      checkpointEverySteps: config.checkpoint.everySteps,
+      freeBytes: await freeBytesOf(outDir),
+    });
+    await recorder.keepIndex();
   }
 
   #writeRunFile(): void {

@@ -1,10 +1,28 @@
 // The run as the HTTP API shows it.
 import { timingSafeEqual } from 'node:crypto';
 import { membersOf, stepHasBegun, workersByAge } from './decide/leader-state.js';
-import type { MetricHistory } from '@cria/metrics';
+import type { Alert, MetricHistory } from '@cria/metrics';
 import { CriaError, workerId } from '@cria/runtime';
+import { join } from 'node:path';
 import type { DesiredChange } from '@cria/queue';
-import type { CheckpointView, LiveFeed, MemberView, RunEvent, RunStatus, RunView } from './http/run-view.js';
+import type {
+  CheckpointView,
+  LedgerSource,
+  LiveFeed,
+  LiveRun,
+  MemberView,
+  Notes,
+  RunEvent,
+  RunFacts,
+  RunStatus,
+  RunView,
+  Sample,
+} from './http/run-view.js';
+import { LedgerFileSource } from './runs/ledger-file-source.js';
+import { JsonlRecords } from './runs/jsonl-records.js';
+import { SAMPLES_FILE, isSample, latestSamples } from './runs/records.js';
+import { readNotes, writeNotes } from './runs/run-notes.js';
+import type { AlertWatch } from './metrics/alert-watch.js';
 import type { Leadership } from './lead/leadership.js';
 import type { RunContext } from './run-context.js';
 
@@ -23,13 +41,49 @@ export interface StatusSource {
   leader(): { readonly id: string; readonly term: number };
   coordinators(): RunStatus['coordinators'];
   checkpoints(): readonly CheckpointView[];
+  readonly alerts: AlertWatch;
+  /** Of Cria, this process's; workers of one run have the same. */
+  readonly version: string;
+  endedWallMs(): number | null;
 }
 
-export class StatusView implements RunView {
+export class StatusView implements RunView, LiveRun {
   readonly #source: StatusSource;
+  readonly #ledger: LedgerFileSource;
+  readonly #samples: JsonlRecords<Sample>;
 
   constructor(source: StatusSource) {
     this.#source = source;
+    const { outDir, runId, genesis } = source.context;
+    this.#ledger = new LedgerFileSource({ path: join(outDir, 'ledger.jsonl'), origin: { runId, genesis } });
+    this.#samples = new JsonlRecords(join(outDir, SAMPLES_FILE), isSample);
+  }
+
+  facts(): RunFacts {
+    const { context, runName, startedWallMs } = this.#source;
+    const { budget } = context.config;
+    return {
+      id: context.runId,
+      run: runName,
+      runId: context.runId,
+      project: null,
+      source: 'cria',
+      ...this.#statedPhase(),
+      steps: context.endStep,
+      tokensPerStep: budget.sequenceLength * budget.globalBatch,
+      parameters: context.layout.numel,
+      startedWallMs: context.recorder.history.segments[0]?.startedWallMs ?? startedWallMs,
+      endedWallMs: this.#source.endedWallMs(),
+    };
+  }
+
+  live(): LiveRun {
+    return this;
+  }
+
+  #statedPhase(): Pick<RunStatus, 'phase' | 'reason'> {
+    const { phase, reason } = this.status();
+    return { phase, reason };
   }
 
   /** The leader's view, whoever is asked. */
@@ -55,10 +109,15 @@ export class StatusView implements RunView {
       members:
         leadership === null
           ? []
-          : workersByAge(leadership.state).map((record) => memberView(leadership, record.id)),
+          : workersByAge(leadership.state).map((record) =>
+              memberView(leadership, record.id, this.#source.version),
+            ),
       coordinators: this.#source.coordinators(),
       seats: { target: state?.desired.target ?? 0, waiting: Math.max(0, state?.seatsWaiting ?? 0) },
       mathHash: leadership?.ledger.head.mathHash ?? '',
+      opsHash: leadership?.ledger.head.opsHash ?? '',
+      slots: context.config.slots,
+      endedWallMs: this.#source.endedWallMs(),
       parameters: context.layout.numel,
       tokensPerStep: budget.sequenceLength * budget.globalBatch,
       startedWallMs,
@@ -77,11 +136,39 @@ export class StatusView implements RunView {
     return this.#source.context.recorder.events;
   }
 
-  checkpoints(): readonly CheckpointView[] {
-    return this.#source.checkpoints();
+  checkpoints(): Promise<readonly CheckpointView[]> {
+    return Promise.resolve(this.#source.checkpoints());
   }
 
-  live(): LiveFeed {
+  ledger(): LedgerSource {
+    return this.#ledger;
+  }
+
+  async samples(): Promise<readonly Sample[]> {
+    return latestSamples(await this.#samples.refresh());
+  }
+
+  alerts(): readonly Alert[] {
+    return this.#source.alerts.alerts;
+  }
+
+  async acknowledge(alert: string): Promise<Alert> {
+    return this.#source.alerts.acknowledge(alert);
+  }
+
+  logsDirectory(): string {
+    return join(this.#source.context.outDir, 'logs');
+  }
+
+  notes(): Notes {
+    return readNotes(this.#source.context.outDir);
+  }
+
+  setNotes(notes: Notes): Promise<void> {
+    return writeNotes(this.#source.context.outDir, notes);
+  }
+
+  feed(): LiveFeed {
     return this.#source.context.recorder.live;
   }
 
@@ -138,7 +225,7 @@ export class StatusView implements RunView {
   }
 }
 
-function memberView(leadership: Leadership, id: string): MemberView {
+function memberView(leadership: Leadership, id: string, version: string): MemberView {
   const { context, state } = leadership;
   const worker = workerId(id);
   const record = state.workers.get(worker);
@@ -163,5 +250,10 @@ function memberView(leadership: Leadership, id: string): MemberView {
     bytesSent: figures.bytesSent,
     memoryBytes: figures.memoryBytes,
     joinedWallMs: context.clock.wallMs() - sinceJoinMs,
+    slotMs: record?.slotMs ?? null,
+    engine: context.fingerprint,
+    threads: figures.threads,
+    version,
+    gpu: null,
   };
 }

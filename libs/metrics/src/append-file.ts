@@ -13,12 +13,15 @@ const MAX_PENDING_RECORDS = 10_000;
 export interface AppendOptions {
   /** Told once when writing starts to fail, and with null when it works again. */
   readonly onTrouble?: (error: CriaError | null) => void;
+  /** Told when a record that was cut off has been cut away: how many bytes. */
+  readonly onRepair?: (bytes: number) => void;
 }
 
 export class AppendFile {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #wholeBytes: (handle: FileHandle) => Promise<number>;
+  readonly #onRepair: (bytes: number) => void;
   readonly #onTrouble: (error: CriaError | null) => void;
   #pending: Buffer[] = [];
   #writing: Promise<void> | null = null;
@@ -35,6 +38,7 @@ export class AppendFile {
     this.path = path;
     this.#handle = handle;
     this.#wholeBytes = wholeBytes;
+    this.#onRepair = options.onRepair ?? (() => undefined);
     this.#onTrouble = options.onTrouble ?? (() => undefined);
   }
 
@@ -109,7 +113,10 @@ export class AppendFile {
   async #repair(): Promise<void> {
     if (!this.#unrepaired) return;
     const whole = await this.#wholeBytes(this.#handle);
-    if (whole < (await this.#handle.stat()).size) await this.#handle.truncate(whole);
+    const { size } = await this.#handle.stat();
+    if (whole >= size) return;
+    await this.#handle.truncate(whole);
+    this.#onRepair(size - whole);
   }
 
   #keep(records: Buffer[]): void {

@@ -23,6 +23,8 @@ export const RUN_EVENT_KINDS = [
   'scaled',
   'waiting',
   'damage-found',
+  'alert',
+  'alert-over',
 ] as const;
 
 export type RunEventKind = (typeof RUN_EVENT_KINDS)[number];

@@ -3,7 +3,6 @@ import {
   CheckpointWriter,
   newestVerified,
   pruneCheckpoints,
-  readManifest,
   type CheckpointStore,
   type Manifest,
   type NamedBytes,
@@ -13,6 +12,7 @@ import type { ParameterLayout } from '@cria/model/config';
 import type { Term } from '@cria/queue';
 import { CriaError, pauseAt, type Clock, type Log } from '@cria/runtime';
 import type { CheckpointView } from '../http/run-view.js';
+import { checkpointViews } from '../runs/checkpoint-views.js';
 import type { StatePuller, StripeSource } from './state-puller.js';
 
 export interface CheckpointKeeperOptions {
@@ -52,6 +52,9 @@ export interface CheckpointOrder {
 export class CheckpointKeeper {
   readonly #options: CheckpointKeeperOptions;
   readonly #views = new Map<number, CheckpointView>();
+  /** Steps whose bytes this process has read or written. */
+  readonly #verified = new Set<number>();
+  readonly #damaged = new Map<number, string>();
   #newest: Manifest | null = null;
 
   constructor(options: CheckpointKeeperOptions) {
@@ -63,9 +66,11 @@ export class CheckpointKeeper {
     const { store, onRejected } = this.#options;
     const { manifest, rejected } = await newestVerified(store);
     for (const { step, file, reason } of rejected) {
+      this.#damaged.set(step, `${file}: ${reason}`);
       onRejected(step, `checkpoint of step ${step} does not verify (${file}: ${reason}): passed over`);
     }
     this.#newest = manifest;
+    if (manifest !== null) this.#verified.add(manifest.step);
     await this.#refreshViews();
     return manifest;
   }
@@ -105,6 +110,9 @@ export class CheckpointKeeper {
       const pulledDigest = await this.#pull(writer, order);
       const { manifest } = await writer.commit(this.#facts(order, await this.#digest(order, pulledDigest)));
       this.#newest = manifest;
+      this.#verified.add(step);
+      this.#damaged.delete(step);
+      this.#views.delete(step);
       await this.#prune(step);
       await this.#refreshViews();
       return manifest;
@@ -165,21 +173,10 @@ export class CheckpointKeeper {
   }
 
   async #refreshViews(): Promise<void> {
-    const { store } = this.#options;
-    const complete = (await store.list()).filter((one) => one.complete);
-    const steps = new Set(complete.map((one) => one.step));
-    for (const step of this.#views.keys()) if (!steps.has(step)) this.#views.delete(step);
-    for (const { step, name } of complete) {
-      if (this.#views.has(step)) continue;
-      try {
-        const manifest = await readManifest(store, step);
-        const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-        const { stateSha256, modelSha256, times } = manifest;
-        const path = `${store.location}/${name}`;
-        this.#views.set(step, { step, path, sizeBytes, stateSha256, modelSha256, wallMs: times.committedMs });
-      } catch {
-        // A damaged manifest is reported where a checkpoint is chosen; the list just leaves it out.
-      }
+    for (const view of await checkpointViews(this.#options.store, this.#views)) {
+      const problem = this.#damaged.get(view.step);
+      if (problem !== undefined) this.#views.set(view.step, { ...view, verify: 'damaged', problem });
+      else if (this.#verified.has(view.step)) this.#views.set(view.step, { ...view, verify: 'verified' });
     }
   }
 }

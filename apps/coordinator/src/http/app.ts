@@ -3,14 +3,14 @@ import { Hono } from 'hono';
 import type { Context } from 'hono';
 import type { HttpBindings } from '@hono/node-server';
 import { PROMETHEUS_CONTENT_TYPE, formatPrometheus } from '@cria/metrics';
-import { randomId } from '@cria/runtime';
 import type { Clock, Log } from '@cria/runtime';
 import { EventStream } from './event-stream.js';
 import { HttpProblem, describeProblem } from './http-problem.js';
 import { prometheusFamilies } from './prometheus-families.js';
 import { lastEventId } from './requests.js';
 import { runRoutes } from './run-routes.js';
-import type { RunView } from './run-view.js';
+import type { RunCatalog, RunView } from './run-view.js';
+import { OneRun } from './one-run.js';
 import { hostCheck, securityHeaders } from './security.js';
 import { StaticFiles } from './static-files.js';
 
@@ -18,7 +18,10 @@ import { StaticFiles } from './static-files.js';
 const MAX_STREAMS = 1000;
 
 export interface AppOptions {
-  readonly view: RunView;
+  /** The run that this process serves; null where it only shows runs on disk. */
+  readonly view: RunView | null;
+  /** All runs that are shown; `view` alone when left out. */
+  readonly catalog?: RunCatalog;
   /** The built dashboard. */
   readonly staticDir: string;
   /** Where the server listens, for the Host check. */
@@ -41,16 +44,19 @@ export function createApp(options: AppOptions): App {
   app.use(securityHeaders, hostCheck(options.host));
   app.use('/api/*', noStore);
   app.get('/healthz', (c) => c.json({ ok: true }));
-  app.get('/readyz', (c) => c.json({ ready: view.ready() }, view.ready() ? 200 : 503));
+  app.get('/readyz', (c) => {
+    const ready = view?.live()?.ready() ?? true;
+    return c.json({ ready }, ready ? 200 : 503);
+  });
   app.get('/metrics', (c) => {
     c.header('Content-Type', PROMETHEUS_CONTENT_TYPE);
     return c.body(formatPrometheus(prometheusFamilies(view, ownProcess())));
   });
+  const catalog = options.catalog ?? new OneRun(view);
   app.route(
     '/api/runs',
-    runRoutes(view, (c, run) => openStream(c, run, { ...options, streams, streamId })),
+    runRoutes(catalog, (c, run) => openStream(c, run, { ...options, streams })),
   );
-  const streamId = randomId();
   app.all('/api/*', (c) => {
     throw unknownRoute(c);
   });
@@ -68,9 +74,9 @@ async function noStore(c: Context, next: () => Promise<void>): Promise<void> {
 function openStream(
   c: Context<{ Bindings: HttpBindings }>,
   view: RunView,
-  options: { clock: Clock; log: Log; streams: Set<EventStream>; streamId: string },
+  options: { clock: Clock; log: Log; streams: Set<EventStream> },
 ): Response {
-  const { clock, log, streams, streamId } = options;
+  const { clock, log, streams } = options;
   if (streams.size >= MAX_STREAMS) {
     throw new HttpProblem(503, 'TOO_MANY_STREAMS', `${MAX_STREAMS} live streams are open; close a tab`);
   }
@@ -79,7 +85,7 @@ function openStream(
     c.env.outgoing.destroy();
   };
   const onEnd = (): void => void streams.delete(stream);
-  const stream = new EventStream({ view, clock, streamId, lastSeq: lastEventId(c), drop, onEnd });
+  const stream = new EventStream({ view, clock, cursor: lastEventId(c), drop, onEnd });
   streams.add(stream);
   c.header('Content-Type', 'text/event-stream; charset=utf-8');
   c.header('X-Accel-Buffering', 'no');
@@ -88,7 +94,7 @@ function openStream(
 
 function unknownRoute(c: Context): HttpProblem {
   const { method, path } = c.req;
-  if (method === 'GET' || method === 'POST') {
+  if (method === 'GET' || method === 'POST' || method === 'PATCH') {
     return new HttpProblem(404, 'NOT_FOUND', `nothing answers ${method} ${path}`);
   }
   return new HttpProblem(405, 'METHOD_NOT_ALLOWED', `${method} is not used here`);

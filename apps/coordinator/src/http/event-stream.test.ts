@@ -1,10 +1,11 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock, silentLog } from '@cria/runtime';
-import type { StepMetrics } from '@cria/metrics';
+import type { RunEvent, StepMetrics } from '@cria/metrics';
 import { SseClient } from './fixture/sse-client.js';
 import { SyntheticRun } from './fixture/synthetic-run.js';
-import { LiveBuffer } from './live-buffer.js';
+import { LiveHub, formatCursor, parseCursor } from './live-hub.js';
+import { MOST_MISSED, missedMessages } from './missed-messages.js';
 import { createHttpServer } from './server.js';
 import type { HttpServer } from './server.js';
 
@@ -14,7 +15,7 @@ let clock: FakeClock;
 const clients: SseClient[] = [];
 
 beforeEach(async () => {
-  run = new SyntheticRun({ liveCapacity: 40, steps: 1_000_000 });
+  run = new SyntheticRun({ steps: 1_000_000 });
   clock = new FakeClock();
   server = await createHttpServer({
     view: run,
@@ -32,7 +33,7 @@ afterEach(async () => {
   await stopped;
 });
 
-async function open(lastEventId: number | null = null): Promise<SseClient> {
+async function open(lastEventId: string | null = null): Promise<SseClient> {
   const client = await SseClient.open(`${server.address}/api/runs/quickstart/events`, lastEventId);
   clients.push(client);
   await client.until(({ frames }) => frames.length > 0);
@@ -52,8 +53,7 @@ describe('the live stream', () => {
     await client.until(sees(0));
     run.commit();
     await client.until(sees(1));
-    const ids = client.frames.flatMap(({ id }) => (id === null ? [] : [id]));
-    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    expect(client.of('step').map(({ id }) => id)).toEqual(['0.0.2', '0.1.2']);
   });
 
   it('goes on after Last-Event-ID without a gap and without a duplicate', async () => {
@@ -62,13 +62,12 @@ describe('the live stream', () => {
     await first.until(sees(2));
     first.close();
     for (let step = 3; step < 8; step++) run.commit();
-    const lastId = first.of('step').at(-1)?.id ?? NaN;
+    const lastId = first.of('step').at(-1)?.id ?? '';
     const second = await open(lastId);
     await second.until(sees(7));
     run.commit();
     await second.until(sees(8));
     expect(second.frames[0]).toMatchObject({ event: 'hello', id: null, data: { resumed: true } });
-    for (const { id } of second.frames) expect(id ?? Infinity).toBeGreaterThan(lastId);
     expect([...stepsOf(first), ...stepsOf(second)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
@@ -81,20 +80,28 @@ describe('the live stream', () => {
     expect(second.frames[0]).toMatchObject({ data: { resumed: true } });
   });
 
-  it('says so when what was missed is no longer kept, or was numbered by another coordinator', async () => {
+  it('says so when too much was missed, and about ids that it never gave', async () => {
     const first = await open();
-    for (let step = 0; step < 100; step++) run.commit();
-    for (const lost of [first.frames[0]?.id ?? 0, 1_000_000]) {
+    for (let step = 0; step < MOST_MISSED + 1; step++) run.commit();
+    for (const lost of [first.frames[0]?.id ?? '', '1.2', 'x'.repeat(5000)]) {
       const second = await open(lost);
       expect(second.frames[0]).toMatchObject({ event: 'hello', data: { resumed: false } });
-      expect(second.frames[0]?.id).toBe(run.buffer.range().newestSeq);
+      expect(second.frames[0]?.id).toBe(run.hub.cursor());
       run.commit();
       await second.until((client) => stepsOf(client).length > 0);
     }
   });
 
-  it('names its numbering, another one after a restart', async () => {
-    const before = (await open()).frames[0]?.data as { stream: string };
+  it('goes on from another coordinator, missing nothing and telling nothing twice, also over a resume', async () => {
+    const first = await open();
+    for (let step = 0; step < 5; step++) run.commit();
+    run.kill(0);
+    await first.until(({ frames }) => frames.some(({ event }) => event === 'event'));
+    first.close();
+    run.replace();
+    run.commit();
+    run.resumeFrom(3);
+    for (let step = 3; step < 7; step++) run.commit();
     const again = await createHttpServer({
       view: run,
       staticDir: '/nowhere',
@@ -103,13 +110,26 @@ describe('the live stream', () => {
       clock,
       log: silentLog,
     });
-    const client = await SseClient.open(`${again.address}/api/runs/quickstart/events`);
-    await client.until(({ frames }) => frames.length > 0);
-    expect((client.frames[0]?.data as { stream: string }).stream).not.toBe(before.stream);
+    const second = await SseClient.open(`${again.address}/api/runs/quickstart/events`, first.lastId);
+    await second.until(sees(6));
+    run.commit();
+    await second.until(sees(7));
+    expect(second.frames[0]?.data).toEqual({ stream: run.runId, resumed: true, step: 7 });
+    // Step 5 and the steps that were left behind by the resume are no longer part of the line.
+    expect(stepsOf(second)).toEqual([3, 4, 5, 6, 7]);
+    const seqs = [first, second].flatMap((client) =>
+      client.of('event').map((frame) => (frame.data as RunEvent).seq),
+    );
+    expect(seqs).toEqual(
+      run
+        .events()
+        .slice(2)
+        .map(({ seq }) => seq),
+    );
     const stopped = again.stop();
     clock.advance(1_000);
     await stopped;
-    await client.until(({ closed }) => closed);
+    await second.until(({ closed }) => closed);
   });
 
   it('beats every 15 seconds so that proxies keep it open', async () => {
@@ -160,26 +180,43 @@ async function eventually(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('the buffer of live messages', () => {
-  it('keeps only the newest status, and tells of no gap for it', () => {
-    const buffer = new LiveBuffer(10);
-    for (let i = 0; i < 30; i++) buffer.status(run.status());
-    buffer.step(run.commit());
-    const seen: string[] = [];
-    buffer.subscribe(0, ({ type, seq }) => seen.push(`${type} ${seq}`));
-    expect(seen).toEqual(['status 30', 'step 31']);
-    expect(buffer.range()).toEqual({ oldestSeq: 1, newestSeq: 31 });
+describe('a cursor', () => {
+  it('is read as it was written, and nothing else is', () => {
+    for (const cursor of [
+      { segment: -1, step: -1, event: 7 },
+      { segment: 2, step: 500_000, event: 31 },
+    ]) {
+      expect(parseCursor(formatCursor(cursor))).toEqual(cursor);
+    }
+    for (const text of ['', '5', '1.2', '-1.0.0', '1.2.3.4', '1e3.0.0', '-.-.x', '9'.repeat(40)]) {
+      expect(parseCursor(text)).toBeNull();
+    }
   });
 
-  it('moves its oldest message on when it is full', () => {
-    const buffer = new LiveBuffer(3);
-    for (let i = 0; i < 5; i++) buffer.step(run.commit());
-    expect(buffer.range()).toEqual({ oldestSeq: 3, newestSeq: 5 });
-    const seen: number[] = [];
-    const stop = buffer.subscribe(3, ({ seq }) => seen.push(seq));
-    buffer.step(run.commit());
-    stop();
-    buffer.step(run.commit());
-    expect(seen).toEqual([4, 5, 6]);
+  it('counts on with every row and event, and not with the rest', () => {
+    const hub = new LiveHub();
+    const seen: string[] = [];
+    hub.subscribe(({ type, cursor }) => seen.push(`${type} ${cursor}`));
+    hub.status(run.status());
+    hub.event(run.events()[0] as RunEvent);
+    hub.step(run.commit());
+    hub.status(run.status());
+    expect(seen).toEqual(['status -.-.0', 'event -.-.1', 'step 0.0.1', 'status 0.0.1']);
+  });
+});
+
+describe('what was missed', () => {
+  it('comes in the order in which it happened, each with the cursor behind it', () => {
+    run.commit();
+    run.kill(0);
+    run.commit();
+    const missed = missedMessages({ segment: 0, step: 0, event: 2 }, run.metrics(), run.events()) ?? [];
+    expect(missed.map(({ type, cursor }) => `${type} ${cursor}`)).toEqual(['event 0.0.3', 'step 0.1.3']);
+    expect(missedMessages({ segment: 0, step: 1, event: 3 }, run.metrics(), run.events())).toEqual([]);
+  });
+
+  it('is nothing for who is ahead, as after a change to a coordinator that has not read so far', () => {
+    run.commit();
+    expect(missedMessages({ segment: 0, step: 9, event: 50 }, run.metrics(), run.events())).toEqual([]);
   });
 });

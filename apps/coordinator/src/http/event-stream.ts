@@ -2,6 +2,8 @@
 // a bounded queue, an older status gives way to a newer one, and past the bound the connection is dropped. It comes back
 // with Last-Event-ID and gets what it missed, or is told that it has to read everything again.
 import type { Clock, Timer } from '@cria/runtime';
+import { parseCursor } from './live-hub.js';
+import { missedMessages } from './missed-messages.js';
 import type { LiveMessage, RunView } from './run-view.js';
 
 const HEARTBEAT_MS = 15_000;
@@ -11,10 +13,8 @@ const MAX_QUEUED_BYTES = 2 << 20;
 export interface EventStreamOptions {
   readonly view: RunView;
   readonly clock: Clock;
-  /** Names this numbering of messages: another coordinator, or this one started again, counts anew. */
-  readonly streamId: string;
   /** From Last-Event-ID; null for a first connection. */
-  readonly lastSeq: number | null;
+  readonly cursor: string | null;
   /** Cuts the connection of a client that does not read. */
   readonly drop: () => void;
   /** Called once, however the stream ends. */
@@ -60,14 +60,27 @@ export class EventStream {
   }
 
   #subscribe(): void {
-    const { view, lastSeq } = this.#options;
-    const { oldestSeq, newestSeq } = view.live().range();
-    const resumed = lastSeq !== null && lastSeq >= oldestSeq - 1 && lastSeq <= newestSeq;
-    this.#push(hello({ stream: this.#options.streamId, resumed, newestSeq }));
-    if (!resumed) this.#push({ text: frame('status', view.status()), replaces: 'status' });
+    const { view } = this.#options;
+    const { runId } = view.facts();
+    const live = view.live();
+    const missed = this.#missed();
+    const cursor = missed === null ? (live?.feed().cursor() ?? null) : null;
+    const hello = { stream: runId, resumed: missed !== null, step: view.metrics().endStep };
+    this.#push(helloChunk(hello, cursor));
+    if (missed === null && live !== null) {
+      this.#push({ text: frame('status', live.status()), replaces: 'status' });
+    }
+    for (const message of missed ?? []) this.#push(chunkOf(message));
     const listener = (message: LiveMessage): void => this.#push(chunkOf(message));
-    this.#unsubscribe = view.live().subscribe(resumed ? lastSeq : newestSeq, listener);
+    this.#unsubscribe = live?.feed().subscribe(listener) ?? this.#unsubscribe;
     this.#armHeartbeat();
+  }
+
+  /** What came since the client's cursor; null when it has to read everything itself. */
+  #missed(): LiveMessage[] | null {
+    const { view, cursor } = this.#options;
+    const since = cursor === null ? null : parseCursor(cursor);
+    return since === null ? null : missedMessages(since, view.metrics(), view.events());
   }
 
   #push(chunk: Chunk): void {
@@ -110,8 +123,8 @@ export class EventStream {
 }
 
 /** Unless it resumes, the client's position becomes the newest message, as if it had read everything before. */
-function hello(data: { stream: string; resumed: boolean; newestSeq: number }): Chunk {
-  const id = data.resumed ? '' : `id: ${data.newestSeq}\n`;
+function helloChunk(data: { stream: string; resumed: boolean; step: number }, cursor: string | null): Chunk {
+  const id = cursor === null ? '' : `id: ${cursor}\n`;
   return { text: `retry: ${RETRY_MS}\n${id}${frame('hello', data)}`, replaces: null };
 }
 
@@ -125,7 +138,7 @@ const encoded = new WeakMap<LiveMessage, Chunk>();
 function chunkOf(message: LiveMessage): Chunk {
   const known = encoded.get(message);
   if (known !== undefined) return known;
-  const text = `id: ${message.seq}\n${frame(message.type, message.data)}`;
+  const text = `id: ${message.cursor}\n${frame(message.type, message.data)}`;
   const chunk: Chunk = { text, replaces: message.type === 'status' ? 'status' : null };
   encoded.set(message, chunk);
   return chunk;

@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'UNAUTHORISED'
   | 'HOST_REFUSED'
   | 'NOT_FOUND'
+  | 'NOT_LIVE'
   | 'METHOD_NOT_ALLOWED'
   | 'BODY_TOO_LARGE'
   | 'TOO_MANY_STREAMS';

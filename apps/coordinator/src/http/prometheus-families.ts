@@ -34,10 +34,17 @@ const HELP: Partial<Record<MetricName, string>> = {
 
 /** @param process of this coordinator, passed in so that it is the same in every test */
 export function prometheusFamilies(
-  view: RunView,
+  view: RunView | null,
   process: { memoryBytes: number; cpuSeconds: number },
 ): MetricFamily[] {
-  const status = view.status();
+  const status = view?.live()?.status() ?? null;
+  return [
+    ...(view === null || status === null ? [] : liveFamilies(view, status)),
+    ...processFamilies(process),
+  ];
+}
+
+function liveFamilies(view: RunView, status: RunStatus): MetricFamily[] {
   const labels = { run: status.run };
   const one = (value: number | null): Sample[] => [{ labels, value }];
   return [
@@ -47,6 +54,11 @@ export function prometheusFamilies(
       gauge(name, HELP[metric] ?? METRICS[metric].help, one(lastOf(view, metric, factor))),
     ),
     ...memberFamilies(status),
+  ];
+}
+
+function processFamilies(process: { memoryBytes: number; cpuSeconds: number }): MetricFamily[] {
+  return [
     gauge('process_resident_memory_bytes', 'Resident memory of this coordinator.', [
       { value: process.memoryBytes },
     ]),

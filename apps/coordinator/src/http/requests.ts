@@ -3,11 +3,21 @@ import type { Context } from 'hono';
 import { MAX_POINTS, METRIC_NAMES, SERIES_AXES, isMetricName } from '@cria/metrics';
 import type { MetricHistory, SeriesAxis, SeriesQuery, Smoothing } from '@cria/metrics';
 import { HttpProblem } from './http-problem.js';
+import { LOG_LEVELS } from './log-page.js';
+import type { LogLevel, LogQuery } from './log-page.js';
+import type { Notes } from './run-view.js';
 
 const DEFAULT_POINTS = 1000;
 const MAX_SMOOTH_STEPS = 1_000_000;
 const MAX_METRICS = 32;
 const MAX_TARGET = 100_000;
+const MAX_TAGS = 32;
+const MAX_TAG_LENGTH = 64;
+const MAX_NOTE_LENGTH = 16 * 1024;
+const [DEFAULT_EVENTS, MAX_EVENTS] = [1000, 10_000] as const;
+const [DEFAULT_ENTRIES, MAX_ENTRIES] = [100, 1000] as const;
+const [DEFAULT_SAMPLES, MAX_SAMPLES] = [200, 5000] as const;
+const [DEFAULT_LINES, MAX_LINES] = [200, 5000] as const;
 
 /**
  * `?metric=loss&metric=valLoss&x=step&from=&to=&points=&smoothing=ema:0.9`, one query a metric; an empty parameter
@@ -72,11 +82,87 @@ export async function workerOf(c: Context): Promise<string> {
   return worker;
 }
 
-/** The seq a stream goes on from: the header that browsers send, or `?lastEventId=`; null for a first connection. */
-export function lastEventId(c: Context): number | null {
-  const text = c.req.header('last-event-id') ?? c.req.query('lastEventId');
-  const seq = Number(text);
-  return text !== undefined && text !== '' && Number.isSafeInteger(seq) && seq >= 0 ? seq : null;
+/** `{"tags": ["baseline"], "note": "..."}`, either left out. */
+export async function notesOf(c: Context): Promise<Partial<Notes>> {
+  const { tags, note, ...others } = await jsonBody(c);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw bad(`tags and note can be changed, not "${unknown}"`);
+  const isTag = (tag: unknown): tag is string =>
+    typeof tag === 'string' && tag.trim() !== '' && tag.length <= MAX_TAG_LENGTH;
+  const tagsAreValid =
+    tags === undefined || (Array.isArray(tags) && tags.length <= MAX_TAGS && tags.every(isTag));
+  if (!tagsAreValid)
+    throw bad(`tags is a list of at most ${MAX_TAGS} texts of 1 to ${MAX_TAG_LENGTH} characters`);
+  if (note !== undefined && (typeof note !== 'string' || note.length > MAX_NOTE_LENGTH)) {
+    throw bad(`note is a text of at most ${MAX_NOTE_LENGTH} characters`);
+  }
+  return {
+    ...(tags === undefined ? {} : { tags: [...new Set((tags as string[]).map((tag) => tag.trim()))] }),
+    ...(note === undefined ? {} : { note: note as string }),
+  };
+}
+
+/** `?from=&to=&kind=&worker=&after=&limit=` */
+export function markerQuery(c: Context): {
+  from: number;
+  to: number;
+  kinds: readonly string[];
+  worker: string | null;
+  after: number;
+  limit: number;
+} {
+  return {
+    ...stepRange(c),
+    kinds: (c.req.queries('kind') ?? []).filter((kind) => kind !== ''),
+    worker: c.req.query('worker') || null,
+    after: numberParameter(c, 'after') ?? 0,
+    limit: countParameter(c, 'limit', MAX_EVENTS) ?? DEFAULT_EVENTS,
+  };
+}
+
+/** `?from=&count=`; without from: the newest. */
+export function ledgerQuery(c: Context): { from: number | null; count: number } {
+  const from = numberParameter(c, 'from') ?? null;
+  if (from !== null && (!Number.isInteger(from) || from < 0)) throw bad('from is a whole number from 0');
+  return { from, count: countParameter(c, 'count', MAX_ENTRIES) ?? DEFAULT_ENTRIES };
+}
+
+/** `?prompt=&from=&to=&limit=` */
+export function sampleQuery(c: Context): { prompt: number | null; from: number; to: number; limit: number } {
+  return {
+    ...stepRange(c),
+    prompt: numberParameter(c, 'prompt') ?? null,
+    limit: countParameter(c, 'limit', MAX_SAMPLES) ?? DEFAULT_SAMPLES,
+  };
+}
+
+/** `?worker=&level=&after=&limit=` */
+export function logQuery(c: Context): LogQuery {
+  const level = c.req.query('level') || 'info';
+  if (!(LOG_LEVELS as readonly string[]).includes(level)) {
+    throw bad(`level is one of ${LOG_LEVELS.join(', ')}, not "${level}"`);
+  }
+  const after = numberParameter(c, 'after') ?? null;
+  if (after !== null && (!Number.isSafeInteger(after) || after < 0))
+    throw bad('after is a cursor of this route');
+  return {
+    worker: c.req.query('worker') || null,
+    level: level as LogLevel,
+    after,
+    limit: countParameter(c, 'limit', MAX_LINES) ?? DEFAULT_LINES,
+  };
+}
+
+/** The cursor a stream goes on from: the header that browsers send, or `?lastEventId=`; null for a first connection. */
+export function lastEventId(c: Context): string | null {
+  return c.req.header('last-event-id') || c.req.query('lastEventId') || null;
+}
+
+function stepRange(c: Context): { from: number; to: number } {
+  const from = numberParameter(c, 'from') ?? 0;
+  const to = numberParameter(c, 'to') ?? Infinity;
+  if (from > to) throw bad('from is greater than to');
+  return { from, to };
 }
 
 async function jsonBody(c: Context): Promise<Record<string, unknown>> {

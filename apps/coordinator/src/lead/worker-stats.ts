@@ -6,9 +6,10 @@ export interface WorkerFigures {
   readonly bytesSent: number;
   readonly waitMs: number;
   readonly memoryBytes: number;
+  readonly threads: number | null;
 }
 
-const NOTHING: WorkerFigures = { bytesReceived: 0, bytesSent: 0, waitMs: 0, memoryBytes: 0 };
+const NOTHING: WorkerFigures = { bytesReceived: 0, bytesSent: 0, waitMs: 0, memoryBytes: 0, threads: null };
 
 /** What workers report about their exchanges; for displays and metrics. */
 export class WorkerStats {
@@ -17,14 +18,15 @@ export class WorkerStats {
   #stepWaitMs = 0;
   #stepReports = 0;
 
-  hello(worker: WorkerId, _hello: Hello): void {
-    this.#figures.set(worker, NOTHING);
+  hello(worker: WorkerId, hello: Hello): void {
+    this.#figures.set(worker, { ...NOTHING, threads: hello.threads > 0 ? hello.threads : null });
   }
 
   prepare(worker: WorkerId, stats: ExchangeStats | undefined): void {
     if (stats === undefined) return;
     const before = this.of(worker);
     this.#figures.set(worker, {
+      ...before,
       bytesReceived: before.bytesReceived + stats.bytesReceived,
       bytesSent: before.bytesSent + stats.bytesSent,
       waitMs: stats.waitMs,

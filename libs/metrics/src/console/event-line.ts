@@ -17,6 +17,8 @@ const GRAVITY: Partial<Record<RunEventKind, Gravity>> = {
   'checkpoint-written': 'good',
   'checkpoint-failed': 'bad',
   'damage-found': 'bad',
+  alert: 'bad',
+  'alert-over': 'good',
   waiting: 'warn',
 };
 

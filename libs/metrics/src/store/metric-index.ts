@@ -57,6 +57,7 @@ export class MetricIndex {
   #history: MetricHistory;
   #place: Place = START;
   #unsavedRows = 0;
+  #savedOffset = 0;
   #tailsSaved: AbandonedTail | undefined;
   #pendingBytes = 0;
   #hasChecked = false;
@@ -130,9 +131,9 @@ export class MetricIndex {
     return this.#database !== null;
   }
 
-  /** Reads what has come since. */
-  catchUp(): Promise<void> {
-    this.#busy = this.#busy.catch(() => undefined).then(() => this.#catchUp());
+  /** Reads what has come since; `keepLater` leaves writing the index to a later call, for one that is followed closely. */
+  catchUp({ keepLater = false }: { readonly keepLater?: boolean } = {}): Promise<void> {
+    this.#busy = this.#busy.catch(() => undefined).then(() => this.#catchUp(keepLater));
     return this.#busy;
   }
 
@@ -143,7 +144,7 @@ export class MetricIndex {
     this.#writable = false;
   }
 
-  async #catchUp(): Promise<void> {
+  async #catchUp(keepLater: boolean): Promise<void> {
     const path = join(this.#options.directory, METRICS_FILE);
     let file: FileHandle;
     try {
@@ -154,10 +155,11 @@ export class MetricIndex {
     }
     try {
       const { size } = await file.stat();
-      if (this.#hasChecked && size === this.#place.offset + this.#pendingBytes) return;
+      const isKept = keepLater || this.#savedOffset === this.#place.offset;
+      if (this.#hasChecked && isKept && size === this.#place.offset + this.#pendingBytes) return;
       if (!(await this.#stillFits(file, size))) this.#reset();
       this.#hasChecked = true;
-      await this.#readFrom(file);
+      await this.#readFrom(file, keepLater);
     } finally {
       await file.close();
     }
@@ -168,7 +170,7 @@ export class MetricIndex {
     return size >= offset && (offset === 0 || (await fingerprintOf(file, offset)) === fingerprint);
   }
 
-  async #readFrom(file: FileHandle): Promise<void> {
+  async #readFrom(file: FileHandle, keepLater: boolean): Promise<void> {
     const chunk = Buffer.alloc(READ_BYTES);
     let rest = Buffer.alloc(0);
     let { offset, badLines } = this.#place;
@@ -183,7 +185,8 @@ export class MetricIndex {
       if (this.#unsavedRows >= SAVE_ROWS) await this.#save(file, offset, badLines);
     }
     this.#pendingBytes = rest.length;
-    await this.#save(file, offset, badLines);
+    if (!keepLater) await this.#save(file, offset, badLines);
+    else if (offset !== this.#place.offset) await this.#advance(file, offset, badLines);
   }
 
   /** @returns how many could not be read */
@@ -201,8 +204,9 @@ export class MetricIndex {
   }
 
   async #save(file: FileHandle, offset: number, badLines: number): Promise<void> {
-    const isNew = offset !== this.#place.offset;
-    this.#place = { offset, badLines, fingerprint: await fingerprintOf(file, offset) };
+    await this.#advance(file, offset, badLines);
+    const isNew = offset !== this.#savedOffset;
+    this.#savedOffset = offset;
     this.#unsavedRows = 0;
     const database = this.#database;
     if (!isNew || database === null || !this.#writable) return;
@@ -227,6 +231,10 @@ export class MetricIndex {
     }
   }
 
+  async #advance(file: FileHandle, offset: number, badLines: number): Promise<void> {
+    this.#place = { offset, badLines, fingerprint: await fingerprintOf(file, offset) };
+  }
+
   #saveTails(database: Database): void {
     const tails = this.#history.abandoned;
     if (tails.at(-1) === this.#tailsSaved) return;
@@ -246,6 +254,7 @@ export class MetricIndex {
     const stored = typeof text === 'string' ? (JSON.parse(text) as StoredState) : null;
     if (stored?.version !== VERSION || stored.history.schema !== schema) return this.#empty(database);
     this.#place = stored.place;
+    this.#savedOffset = stored.place.offset;
     const history = new MetricHistory(schema, this.#doubles.make, stored.history);
     const rows = database.all('SELECT segment, rows FROM tail ORDER BY n');
     history.restoreTails(
@@ -261,6 +270,7 @@ export class MetricIndex {
   /** The JSONL is another one than was read: everything begins anew. */
   #reset(): void {
     this.#place = START;
+    this.#savedOffset = 0;
     this.#pendingBytes = 0;
     this.#tailsSaved = undefined;
     this.#history =

@@ -79,6 +79,73 @@ const anomaliesSchema = z.strictObject({
   onSpike: z.enum(['skip', 'stop']).default('skip'),
 });
 
+const webhookFormats = ['auto', 'generic', 'slack', 'discord'] as const;
+
+/** When to speak up; null or false switches a rule off (libs/metrics thresholds.ts says what each means). */
+const alertsSchema = z.strictObject({
+  webhook: z
+    .url({ protocol: /^https?$/ })
+    .nullable()
+    .default(null),
+  webhookFormat: z.enum(webhookFormats).default('auto'),
+  notFinite: z.boolean().default(true),
+  lossSpike: z
+    .strictObject({ sigmas: z.number().positive().default(6), steps: positiveInt.default(3) })
+    .nullable()
+    .prefault({}),
+  divergence: z
+    .strictObject({ nats: z.number().positive().default(1), steps: positiveInt.default(200) })
+    .nullable()
+    .prefault({}),
+  gradNormSpike: z
+    .strictObject({ sigmas: z.number().positive().default(8) })
+    .nullable()
+    .prefault({}),
+  stalled: z
+    .strictObject({ medianSteps: z.number().positive().default(5), minMs: positiveInt.default(60_000) })
+    .nullable()
+    .prefault({}),
+  workerSilent: z
+    .strictObject({ ms: positiveInt.default(10_000) })
+    .nullable()
+    .prefault({}),
+  straggler: z
+    .strictObject({ ratio: z.number().gt(1).default(2) })
+    .nullable()
+    .prefault({}),
+  throughputDrop: z
+    .strictObject({ share: fraction.default(0.3), steps: positiveInt.default(20) })
+    .nullable()
+    .prefault({}),
+  checkpointOverdue: z
+    .strictObject({ intervals: z.number().min(1).default(2) })
+    .nullable()
+    .prefault({}),
+  diskLow: z
+    .strictObject({ freeBytes: positiveInt.default(1_000_000_000) })
+    .nullable()
+    .prefault({}),
+});
+
+/** What only the displays need to know. */
+const metricsSchema = z.strictObject({
+  /** Of one worker. */
+  pricePerHour: z.number().min(0).nullable().default(null),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'three capital letters, as USD')
+    .default('USD'),
+  /** Of one worker, for MFU. */
+  peakTflops: z.number().positive().nullable().default(null),
+});
+
+const samplesSchema = z.strictObject({
+  prompts: z.array(z.string().min(1).max(2000)).max(16).default([]),
+  /** 0 = none. */
+  everySteps: count.default(0),
+  maxTokens: z.int().min(1).max(512).default(48),
+});
+
 /** Grid bits used for `gridBits: auto` (ARCHITECTURE section 3; docs/numerics.md). */
 export const DEFAULT_GRID_BITS = 32;
 
@@ -105,6 +172,9 @@ export const runConfigSchema = z
     timeouts: timeoutsSchema.prefault({}),
     checkpoint: checkpointSchema.prefault({}),
     anomalies: anomaliesSchema.prefault({}),
+    metrics: metricsSchema.prefault({}),
+    alerts: alertsSchema.prefault({}),
+    samples: samplesSchema.prefault({}),
     workers: z.strictObject({ target: positiveInt.default(2), min: positiveInt.default(1) }).prefault({}),
   })
   .superRefine(checkAcrossFields);
