@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import { DirectoryStore } from '@cria/checkpoint';
 import { EVENTS_FILE, MetricIndex, readEventsFile } from '@cria/metrics';
 import type { Alert, MetricHistory, RunEvent } from '@cria/metrics';
+import { parseYaml } from '@cria/protocol';
 import type { Log } from '@cria/runtime';
-import { parse } from 'yaml';
 import { flatConfig } from '../http/flat-config.js';
 import type {
   CheckpointView,
@@ -154,7 +154,7 @@ export class StoredRun implements RunView {
     this.#runFile = mappingOf(json, (text) => JSON.parse(text) as unknown) ?? this.#runFile;
     if (this.#config !== null) return;
     const yaml = smallFile(join(this.directory, 'config.yaml'));
-    this.#config = mappingOf(yaml, (text) => parse(text) as unknown);
+    this.#config = mappingOf(yaml, parseYaml);
     this.#flat = flatConfig(this.#config);
   }
 

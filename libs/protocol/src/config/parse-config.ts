@@ -50,6 +50,14 @@ export function validateRunConfig(tree: unknown, where: string): RunConfig {
   throw new CriaError('CONFIG_INVALID', `${where} is not a valid run configuration:\n${lines.join('\n')}`);
 }
 
+/** Any YAML (or JSON) text as plain data; for files that others wrote and that are only shown. Throws what is wrong with it. */
+export function parseYaml(text: string): unknown {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined) throw new CriaError('CONFIG_INVALID', `not valid YAML: ${error.message}`);
+  return document.toJS() as unknown;
+}
+
 type Tree = Record<string, unknown>;
 
 function isTree(value: unknown): value is Tree {
