@@ -93,7 +93,8 @@ function step(before: Condition, reading: Reading, moment: Moment, number: numbe
 function raise(reading: Reading, { step, wallMs }: Moment, number: number): Alert {
   const { rule, severity, text, metric, worker } = reading;
   return {
-    id: `${rule}-${step}-${number}`,
+    // The time keeps apart what two lives of a run raise at one step.
+    id: `${rule}-${step}-${wallMs}-${number}`,
     ...{ rule, severity, step, text },
     state: 'firing',
     metric: metric ?? null,
