@@ -48,6 +48,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/runs.js')).runsCommand(),
   },
   {
+    name: 'dashboard',
+    summary: 'the pages for runs on disk, with no training under way',
+    load: async () => (await import('./commands/dashboard.js')).dashboardCommand(),
+  },
+  {
     name: 'scale',
     summary: 'change the number of workers of a run',
     load: async () => (await import('./commands/scale.js')).scaleCommand(),

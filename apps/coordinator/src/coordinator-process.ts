@@ -262,6 +262,7 @@ export class CoordinatorProcess {
 
   /** Each second: looks for trouble while it leads, tells what another leader wrote while it does not. */
   async #watch(recorder: RunRecorder, status: RunStatus): Promise<void> {
+    for (const sample of await this.#view.newSamples()) recorder.live.sample(sample);
     if (this.coordinator.leadership === null) return recorder.follow();
     const { outDir, config } = this.#serving.options;
     this.#alerts.look({

@@ -1,5 +1,7 @@
 export type { CoordinatorOptions, RunFile, RunOutcome } from './options.js';
 export { runCoordinator } from './main.js';
+export { serveRuns } from './serve-runs.js';
+export type { ServedRuns, ServeRunsOptions } from './serve-runs.js';
 export type {
   CheckpointView,
   LiveMessage,

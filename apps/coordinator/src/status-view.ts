@@ -51,6 +51,7 @@ export class StatusView implements RunView, LiveRun {
   readonly #source: StatusSource;
   readonly #ledger: LedgerFileSource;
   readonly #samples: JsonlRecords<Sample>;
+  #samplesTold: number | null = null;
 
   constructor(source: StatusSource) {
     this.#source = source;
@@ -146,6 +147,14 @@ export class StatusView implements RunView, LiveRun {
 
   async samples(): Promise<readonly Sample[]> {
     return latestSamples(await this.#samples.refresh());
+  }
+
+  /** Samples that have come since this was asked last; the first time none. */
+  async newSamples(): Promise<readonly Sample[]> {
+    const records = await this.#samples.refresh();
+    const known = this.#samplesTold ?? records.length;
+    this.#samplesTold = records.length;
+    return records.slice(known);
   }
 
   alerts(): readonly Alert[] {

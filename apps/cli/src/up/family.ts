@@ -56,6 +56,10 @@ export class Family {
     return this.#options.probe.description;
   }
 
+  get engineKind(): string {
+    return this.#options.probe.kind;
+  }
+
   isCoordinator(pid: number): boolean {
     return this.#coordinators.has(pid);
   }

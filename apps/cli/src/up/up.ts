@@ -22,6 +22,7 @@ import {
   writeConfig,
 } from './resolve-run.js';
 import { RunWatch, type News } from './run-watch.js';
+import { Sampler } from './sampler.js';
 import { Supervisor } from './supervisor.js';
 import { Watchdog } from './watchdog.js';
 
@@ -115,6 +116,8 @@ class Session {
   readonly #watch: RunWatch;
   readonly #reporter: ConsoleReporter;
   readonly #supervisor: Supervisor;
+  readonly #sampler: Sampler;
+  readonly #over = new AbortController();
   /** HOST:PORT of the dashboard that was named last. */
   #saidAddress: string | null = null;
   /** Of the newest wish that we have followed. */
@@ -128,6 +131,11 @@ class Session {
       stream: request.stream,
       steps: config.budget.steps,
       env: process.env,
+    });
+    this.#sampler = new Sampler({
+      ...{ config, outDir, device: request.device, clock: systemClock, log: parts.log },
+      engine: family.engineKind,
+      signal: this.#over.signal,
     });
     this.#supervisor = new Supervisor({
       ...parts,
@@ -145,6 +153,7 @@ class Session {
   async run(signal: AbortSignal, resources: ResourceStack): Promise<UpEnd | null> {
     this.#say();
     resources.defer('the children', () => this.#supervisor.stop());
+    resources.defer('a sample under way', () => this.#over.abort());
     resources.defer('the progress line', () => this.#reporter.end());
     const over = new AbortController();
     const supervising = this.#supervisor.run(AbortSignal.any([signal, over.signal]));
@@ -189,7 +198,10 @@ class Session {
       this.#reporter.step(row);
       this.#supervisor.progress(row.step + 1);
     }
-    for (const event of events) this.#reporter.event(event);
+    for (const event of events) {
+      this.#reporter.event(event);
+      if (event.kind === 'checkpoint-written') this.#sampler.checkpointWritten(event.step);
+    }
     if (file === null) return;
     this.#reporter.note(file.phase === 'paused' ? 'paused' : '');
     this.#showAddress(file);
