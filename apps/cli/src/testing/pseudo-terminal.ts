@@ -66,9 +66,12 @@ export class PseudoTerminal {
   }
 
   /** Waits until the screen shows it. */
-  async shows(what: string | RegExp): Promise<void> {
-    const isShown = (): boolean =>
-      typeof what === 'string' ? this.screen.text().includes(what) : what.test(this.screen.text());
+  async shows(what: string | RegExp | ((text: string) => boolean)): Promise<void> {
+    const isShown = (): boolean => {
+      const text = this.screen.text();
+      if (typeof what === 'function') return what(text);
+      return typeof what === 'string' ? text.includes(what) : what.test(text);
+    };
     await this.#until(isShown, () => `${String(what)} in\n${this.screen.text()}`);
   }
 

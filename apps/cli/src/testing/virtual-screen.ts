@@ -10,8 +10,8 @@ export class VirtualScreen {
   #row = 0;
   #column = 0;
   #rest = '';
-  /** The program does not know the new size yet. */
-  #resizing = false;
+  /** Clears until the program knows the new size: stty sets columns and rows one after the other. */
+  #clearsToCome = 0;
 
   constructor(columns: number, rows: number) {
     this.columns = columns;
@@ -38,7 +38,7 @@ export class VirtualScreen {
   resize(columns: number, rows: number): void {
     [this.columns, this.rows] = [columns, rows];
     this.#clear();
-    this.#resizing = true;
+    this.#clearsToCome = 2;
   }
 
   lines(): string[] {
@@ -68,7 +68,7 @@ export class VirtualScreen {
     else if (character < ' ') throw new Error(`control character ${JSON.stringify(character)}`);
     else {
       const isBeyond = this.#row >= this.rows || this.#column >= this.columns;
-      if (isBeyond && this.alternate && !this.#resizing) {
+      if (isBeyond && this.alternate && this.#clearsToCome <= 0) {
         throw new Error(
           `"${character}" is written beyond the screen, at ${this.#row + 1};${this.#column + 1}`,
         );
@@ -80,7 +80,7 @@ export class VirtualScreen {
   }
 
   #clear(): void {
-    this.#resizing = false;
+    this.#clearsToCome--;
     this.#lines = Array.from({ length: this.rows }, () => new Array<string>(this.columns).fill(' '));
   }
 }

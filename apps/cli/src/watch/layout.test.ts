@@ -201,7 +201,7 @@ describe('the view', () => {
   it('says for how long nothing was heard, and what it was', () => {
     const model = { ...modelWith(2), trouble: 'connect ECONNREFUSED' };
     expect(shown(model, 80, 24, UNICODE, 12_000).join('\n')).toContain(
-      'no contact for 12 s (connect ECONNREFUSED); trying again',
+      'no contact for 12 s, trying again (connect ECONNREFUSED)',
     );
   });
 

@@ -80,7 +80,7 @@ function contactLine({ trouble, heardMs, run }: WatchModel, nowMs: number): Line
     return [span('the run has ended and its coordinator is gone; this is what it said last', 'dim')];
   if (run === null && silentMs < LOST_MS) return [span('connecting', 'dim')];
   const why = trouble === null ? '' : ` (${trouble})`;
-  return [span(`no contact for ${formatDuration(silentMs)}${why}; trying again`, 'bad')];
+  return [span(`no contact for ${formatDuration(silentMs)}, trying again${why}`, 'bad')];
 }
 
 function progressLine(run: RunData, columns: number, style: TerminalStyle): Line {

@@ -61,7 +61,7 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     await terminal.shows(/^w-[0-9a-f]{6} +member +\d,\d +\d\.\dk .*ok$/m);
     await terminal.shows('checkpoint of step 100 is written and verified');
     const before = stepOf(terminal);
-    await terminal.shows(new RegExp(`^step ${before + 2}/`, 'm'));
+    await terminal.shows(() => stepOf(terminal) > before + 1);
     terminal.press('q');
     expect(await terminal.ended()).toEqual({ code: 0, restored: true });
   });
@@ -105,13 +105,13 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     const terminal = watch(first.address);
     await terminal.shows(CURVE);
     first.process.kill('SIGKILL');
-    await terminal.shows(/no contact for \d+ s \(.*\); trying again/);
+    await terminal.shows(/no contact for \d+ s, trying again \(/);
     expect(terminal.screen.text()).toMatch(CURVE);
     await serve(Number(first.address.split(':')[1]));
-    await terminal.shows(/^quickstart {2}running/m);
+    await terminal.shows((text) => !text.includes('no contact for'));
     const before = stepOf(terminal);
-    await terminal.shows(new RegExp(`^step ${before + 2}/`, 'm'));
-    expect(terminal.screen.text()).not.toContain('no contact for');
+    await terminal.shows(() => stepOf(terminal) > before + 1);
+    expect(terminal.screen.text()).toMatch(QUICKSTART_RUNS);
   });
 
   it.each([
