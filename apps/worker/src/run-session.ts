@@ -19,7 +19,7 @@ import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from
 import { composeHello } from './rpc/compose-hello.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { EngineClient } from './train/engine-client.js';
-import { describeDevice, engineOptions } from './train/engine-options.js';
+import { describeDevice, engineOptions, expectSameEngine } from './train/engine-options.js';
 import { evaluateSequences } from './train/evaluate.js';
 import { StateSource } from './train/state-source.js';
 import { tokensOf } from './train/tokens.js';
@@ -137,12 +137,7 @@ export class RunSession {
       state,
     });
     const ours = fingerprintText(opened.fingerprint);
-    if (ours !== facts.fingerprint) {
-      throw new CriaError(
-        'ENGINE_MISMATCH',
-        `run ${facts.runName} was begun with engine "${facts.fingerprint}", this worker has "${ours}": start it with the same engine, precision and device class`,
-      );
-    }
+    expectSameEngine(facts, ours);
     log.info({ engine: opened.description }, 'engine ready');
     const tap = { url: threadEntry(import.meta.url, './faults/frame-tap').href, data: null };
     const faults = hasFaultPoints ? { tap } : {};

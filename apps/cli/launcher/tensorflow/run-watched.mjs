@@ -132,10 +132,12 @@ function lastLine(words) {
     .trim()
     .split('\n')
     .map((line) => line.trim());
+  // Of a stack trace the sentence, not its frames.
+  const sentences = lines.filter((line) => /error: /i.test(line));
   const telling = lines.filter(
     (line) => /error|cannot|failed|no space/i.test(line) && !line.startsWith('at '),
   );
-  return (telling.at(-1) ?? lines.at(-1) ?? '').slice(0, 300);
+  return (sentences.at(-1) ?? telling.at(-1) ?? lines.at(-1) ?? '').slice(0, 300);
 }
 
 function endGroup(pid) {

@@ -117,7 +117,7 @@ function expectPrograms({ name }) {
         : `install with this system's package manager: ${packages}`;
     const what = missing.map((one) => one.what).join(' and ');
     throw new LauncherError(
-      `${what} is missing: ${command}, then \`cria setup --tensorflow ${name}\` again`,
+      `${what} ${missing.length === 1 ? 'is' : 'are'} missing: ${command}, then \`cria setup --tensorflow ${name}\` again`,
       2,
     );
   }

@@ -35,6 +35,20 @@ export function engineOptions(config: RunConfig, fingerprint: string, options: W
   };
 }
 
+/** @throws ENGINE_MISMATCH with both fingerprints and what to do */
+export function expectSameEngine(run: { runName: string; fingerprint: string }, ours: string): void {
+  if (ours === run.fingerprint) return;
+  const withoutBits = (text: string): string => text.replace(/ selftest=\w+/, '');
+  const remedy =
+    withoutBits(ours) === withoutBits(run.fingerprint)
+      ? 'the same software, but this processor computes other bits: use a machine like the one that began the run'
+      : 'start it with the same engine, precision, device class and versions';
+  throw new CriaError(
+    'ENGINE_MISMATCH',
+    `run ${run.runName} was begun with engine "${run.fingerprint}", this worker has "${ours}": ${remedy}`,
+  );
+}
+
 /** For displays: `cpu, 2 threads`. */
 export function describeDevice({ device, threads }: WorkerOptions): string {
   return device === 'cpu' ? `cpu, ${threads} thread${threads === 1 ? '' : 's'}` : device;
