@@ -89,7 +89,7 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
       const { hiddenRows, probabilities, losses } = chunkProbabilities(inputs, chunk, hidden);
       outputs.losses.set(losses, chunk.from);
       const targetRows = gather(head.matrix, tensor1d(targets.subarray(chunk.from, chunk.to), 'int32'));
-      const product = products.transposedTimes(probabilities, hiddenRows);
+      const product = products.sumOfOuter(hiddenRows, probabilities);
       return {
         dHidden: mul(sub(matMul(probabilities, head.matrix), targetRows), inverseCount),
         dHead: before === null ? product : add(before, product),
@@ -99,7 +99,8 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
     dHidden.push(after.dHidden);
     dHead = after.dHead;
   }
-  outputs.weightGradient = mul(present(dHead, 'a chunk'), inverseCount).dataSync<'float32'>();
+  const whole = products.fromOuter(present(dHead, 'a chunk'));
+  outputs.weightGradient = mul(whole, inverseCount).dataSync<'float32'>();
   addRows(outputs.weightGradient, targets, mul(hidden, -inverseCount).dataSync<'float32'>());
   return concat(dHidden, 0);
 }
@@ -107,7 +108,7 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
 type ChunkGradients = {
   /** Of the chunk's rows, final: [rows, C] */
   readonly dHidden: Tensor2D;
-  /** Sum of p^T h up to and with this chunk: [V, C] */
+  /** Sum of p^T h up to and with this chunk, as `sumOfOuter` gives it. */
   readonly dHead: Tensor2D;
 };
 
