@@ -16,8 +16,8 @@ with "sudo -n"; otherwise it lists the commands and exits with code 2).
 Options:
   --for GOAL          what this machine is to do: start (default) or test
   --tensorflow WHICH  also put TensorFlow under the tfjs engine, for cpu or gpu, into
-                      $XDG_CACHE_HOME/cria/tensorflow (274 or 572 MB to fetch, 1.2 or
-                      2 GiB on disk); remove takes it away again
+                      $XDG_CACHE_HOME/cria/tensorflow (274 or 572 MB to fetch, 1.1 or
+                      1.5 GiB on disk); remove takes it away again
   --from WHERE        of TensorFlow: installer (its package's own), wheel (from PyPI,
                       with pip and a C++ compiler), or auto (default): one, then the other
   --json              one JSON object on stdout
