@@ -24,6 +24,7 @@ export { verifyChain } from './verify.js';
 export type { ChainReport } from './verify.js';
 export { longestVerified } from './head.js';
 export type { Anchor, Divergence, HeadChoice, LedgerCopy, RejectedCopy } from './head.js';
+export { meanLoss } from './mean-loss.js';
 export { parseCopy } from './copy.js';
 export {
   LOSS_WINDOW,

@@ -52,6 +52,8 @@ export interface LedgerTail {
   refill(term: Term, base: TailHead, entries: readonly TailEntry[]): Promise<RefillTailResult>;
   /** Null when Redis knows nothing of the run. */
   head(): Promise<TailHead | null>;
+  /** The first step that was kept when the ledger was last cut or refilled; 0 when Redis knows nothing. */
+  firstStep(): Promise<number>;
   /** The kept entries of steps from..to, both included, in order. */
   range(fromStep: number, toStep: number): Promise<TailEntry[]>;
   /** Removes the entries below a step; the newest one stays. Answers the first step that is kept. */
@@ -133,6 +135,13 @@ class RedisLedgerTail implements LedgerTail {
       client.hmget(this.#keys.head, 'step', 'mathHash'),
     );
     return step == null || mathHash == null ? null : { step: Number(step), mathHash };
+  }
+
+  async firstStep(): Promise<number> {
+    const first = await this.#connection.call('reading the head', (client) =>
+      client.hget(this.#keys.head, 'first'),
+    );
+    return Number(first ?? 0);
   }
 
   async range(fromStep: number, toStep: number): Promise<TailEntry[]> {

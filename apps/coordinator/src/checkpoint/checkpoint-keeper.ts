@@ -84,6 +84,11 @@ export class CheckpointKeeper {
     return [...this.#views.values()].sort((a, b) => a.step - b.step);
   }
 
+  /** Steps of the checkpoints that are complete, ascending. */
+  steps(): number[] {
+    return this.views().map(({ step }) => step);
+  }
+
   /** Entries that the checkpoint of `step` holds. */
   async ledgerOf(step: number): Promise<LedgerEntry[]> {
     const { store } = this.#options;

@@ -175,6 +175,7 @@ export class Leadership implements ControlSink {
         const text = `checkpoint of step ${step} written (state ${manifest.stateSha256.slice(0, 12)})`;
         this.context.recorder.event('checkpoint-written', step, text);
         this.post({ kind: 'checkpoint-written', step });
+        void this.ledger.cutRedis(this.context.checkpoints.steps());
       },
       (error: unknown) => {
         // An order that was taken back has failed already.

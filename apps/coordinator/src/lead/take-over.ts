@@ -13,6 +13,7 @@ import {
 import { CriaError } from '@cria/runtime';
 import { join } from 'node:path';
 import { newLeaderState, type LeaderRules } from '../decide/leader-state.js';
+import { firstKeptStep } from '../ledger/kept-steps.js';
 import { LedgerKeeper } from '../ledger/ledger-keeper.js';
 import { recoverLedger, refillRedis, takeOverFile, type Recovered } from '../ledger/recover.js';
 import type { Desired } from '@cria/queue';
@@ -51,7 +52,8 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
   });
   await raiseTerm(options, recovered, manifest?.term.number ?? 0);
   const term = lease.term;
-  if ((await refillRedis(tail, term, recovered, origin)) === 'fenced') {
+  const fromStep = firstKeptStep(recovered.entries, context.checkpoints.steps());
+  if ((await refillRedis(tail, term, { recovered, origin, fromStep })) === 'fenced') {
     throw new CriaError('LEASE_LOST', 'the lease was lost while Redis was refilled');
   }
   const file = await takeOverFile(join(context.outDir, 'ledger.jsonl'), recovered, origin, term);

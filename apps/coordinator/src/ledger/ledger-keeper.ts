@@ -6,6 +6,7 @@ import {
   f64FromBits,
   formatLine,
   lossWindow,
+  meanLoss,
   pointAfter,
   parseLine,
   seal,
@@ -23,6 +24,7 @@ import type { LedgerTail, Term } from '@cria/queue';
 import { CriaError, present, type Clock, type Log } from '@cria/runtime';
 import type { AppendOutcome } from '../decide/leader-events.js';
 import type { EntryDigests } from '../decide/leader-state.js';
+import { firstKeptStep } from './kept-steps.js';
 
 /** What the report part says about a step, in slot order. */
 export interface StepReport {
@@ -113,6 +115,16 @@ export class LedgerKeeper {
       wallMs: this.#options.clock.wallMs(),
     });
     return this.#append(entry);
+  }
+
+  /** Removes from Redis what is no longer needed there; a failure costs memory, not the run. */
+  async cutRedis(manifestSteps: readonly number[]): Promise<void> {
+    const { tail, term, log } = this.#options;
+    try {
+      await tail.cut(term, firstKeptStep(this.#entries, manifestSteps));
+    } catch (error) {
+      log.warn({ error: String(error) }, 'the ledger in Redis could not be cut');
+    }
   }
 
   #mathOf(prepared: PreparedStep): LedgerMath {
@@ -215,18 +227,6 @@ function firstDifference(a: LedgerMath, b: LedgerMath): string | null {
   if (!Object.is(a.gradNorm, b.gradNorm)) return `gradNorm (${b.gradNorm}, now ${a.gradNorm})`;
   if (a.flagged.join() !== b.flagged.join()) return 'flagged slots';
   return a.verdict === b.verdict ? null : `verdict (${b.verdict}, now ${a.verdict})`;
-}
-
-/** Added in slot order, in f64. */
-function meanLoss(lossBits: readonly number[]): number {
-  const word = new Uint32Array(1);
-  const value = new Float32Array(word.buffer);
-  let sum = 0;
-  for (const bits of lossBits) {
-    word[0] = bits;
-    sum += present(value[0], 'loss');
-  }
-  return sum / lossBits.length;
 }
 
 /** Whether an error means that the append has to be tried again unchanged. */

@@ -5,6 +5,7 @@ import {
   loadLedger,
   longestVerified,
   parseCopy,
+  pointAfter,
   type Anchor,
   type ChainPoint,
   type LedgerCopy,
@@ -58,16 +59,18 @@ export async function recoverLedger(options: RecoverOptions): Promise<Recovered>
   return { head: choice.head, entries: choice.entries, mayHaveLost };
 }
 
-/** Makes Redis hold what the leader holds. */
+/** Makes Redis hold the newest part of what the leader holds, from `fromStep` on. */
 export async function refillRedis(
   tail: LedgerTail,
   term: Term,
-  recovered: Recovered,
-  origin: ChainPoint,
+  { recovered, origin, fromStep }: { recovered: Recovered; origin: ChainPoint; fromStep: number },
 ): Promise<'ok' | 'fenced'> {
   const lines: TailEntry[] = [];
-  let previous: ChainPoint = origin;
-  for (const entry of recovered.entries) {
+  const first = recovered.entries[0]?.math.step ?? 0;
+  const before = recovered.entries[fromStep - first - 1];
+  const base = before === undefined ? origin : pointAfter(before);
+  let previous: ChainPoint = base;
+  for (const entry of before === undefined ? recovered.entries : recovered.entries.slice(fromStep - first)) {
     const { mathHash } = entry;
     lines.push({
       step: entry.math.step,
@@ -77,7 +80,7 @@ export async function refillRedis(
     });
     previous = { step: entry.math.step, mathHash, opsHash: entry.opsHash };
   }
-  const result = await tail.refill(term, { step: -1, mathHash: origin.mathHash }, lines);
+  const result = await tail.refill(term, { step: base.step, mathHash: base.mathHash }, lines);
   if (result.kind === 'ok') return 'ok';
   if (result.kind === 'fenced') return 'fenced';
   throw new CriaError('LEDGER_DIVERGED', `Redis holds another history up to step ${result.head.step}`, {
@@ -113,7 +116,7 @@ async function fileCopy({ ledgerPath, log }: RecoverOptions): Promise<LedgerCopy
 async function redisCopy({ tail, log }: RecoverOptions): Promise<LedgerCopy> {
   const head = await tail.head();
   if (head === null || head.step < 0) return { source: 'redis', entries: [] };
-  const kept = await tail.range(0, head.step);
+  const kept = await tail.range(await tail.firstStep(), head.step);
   const { copy, faults } = parseCopy(
     'redis',
     kept.map((entry) => entry.entry),
