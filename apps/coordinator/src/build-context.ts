@@ -57,7 +57,7 @@ export async function buildContext(
     gridBits: gridBitsOf(config),
     validationSequences: validationCount(config, dataset),
     coordinatorId: id,
-    controlAddress: `${host}:${port}`,
+    controlAddress: options.advertise ?? `${host}:${port}`,
     peerAddress: peer.address,
     tokens: new TokenFeed({ dataset, globalBatch, slots: config.slots }),
     clock: systemClock,

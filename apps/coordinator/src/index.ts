@@ -12,3 +12,5 @@ export type {
   RunView,
   StepMetrics,
 } from './http/run-view.js';
+export { benchControl } from './bench/bench-control.js';
+export type { BenchControlResult } from './bench/bench-control.js';

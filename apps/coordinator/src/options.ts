@@ -19,6 +19,8 @@ export interface CoordinatorOptions {
   /** 0 = any free port. */
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** HOST:PORT where workers reach the control service, when it is not where it listens; null = where it listens. */
+  readonly advertise: string | null;
   /** Stay after the run has finished, so that the dashboard can be read. */
   readonly stay: boolean;
 }

@@ -1,12 +1,13 @@
 import { benchExchange, type BenchExchangeResult } from '@cria/collective';
-import { systemClock } from '@cria/runtime';
+import { benchControl, type BenchControlResult } from '@cria/coordinator';
+import { createLog, systemClock } from '@cria/runtime';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { act, describeCommand, wholeNumber } from '../command.js';
 
 export function benchCommand(): Command {
-  return describeCommand('bench', 'The measurements of docs/benchmarks.', 'cria bench exchange').addCommand(
-    exchangeCommand(),
-  );
+  return describeCommand('bench', 'The measurements of docs/benchmarks.', 'cria bench exchange')
+    .addCommand(exchangeCommand())
+    .addCommand(controlCommand());
 }
 
 interface ExchangeFlags {
@@ -44,6 +45,44 @@ function exchangeCommand(): Command {
     }
     terminal.result({ results }, '');
   });
+}
+
+interface ControlFlags {
+  readonly workers: readonly number[];
+  readonly commits: number;
+}
+
+function controlCommand(): Command {
+  const command = describeCommand(
+    'control',
+    'How long a commit takes with so many simulated workers (real gRPC and Redis, one coordinator process), beside 1 KB written to as many bare streams.',
+    'cria bench control --workers 1,8,64,1000',
+  )
+    .addOption(
+      new Option('--workers <n,...>', 'simulated workers')
+        .argParser(listOf(1))
+        .default([1, 8, 64, 1000], '1,8,64,1000'),
+    )
+    .addOption(new Option('--commits <n>', 'commits that count').argParser(wholeNumber(1)).default(100));
+  return act<ControlFlags>(command, async (terminal, { workers, commits }) => {
+    terminal.line(CONTROL_HEAD);
+    const results: BenchControlResult[] = [];
+    const log = createLog({ name: 'bench', level: 'error' });
+    for (const count of workers) {
+      const result = await benchControl({ workers: count, commits, clock: systemClock, log });
+      results.push(result);
+      terminal.line(controlRow(result));
+    }
+    terminal.result({ results }, '');
+  });
+}
+
+const CONTROL_COLUMNS = ['workers', 'p50 ms', 'p95 ms', 'p99 ms', 'bare p50', 'bare p95', 'bare p99'];
+const CONTROL_HEAD = CONTROL_COLUMNS.map((name) => name.padStart(9)).join(' ');
+
+function controlRow({ workers, commitMs, bareMs }: BenchControlResult): string {
+  const times = [commitMs, bareMs].flatMap(({ p50, p95, p99 }) => [p50, p95, p99]);
+  return [String(workers), ...times.map((ms) => ms.toFixed(1))].map((cell) => cell.padStart(9)).join(' ');
 }
 
 const MEBI = 2 ** 20;

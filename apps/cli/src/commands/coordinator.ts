@@ -16,6 +16,7 @@ interface CoordinatorFlags extends ConfigFlags {
   readonly listen: string;
   readonly grpcPort: number;
   readonly httpPort: number;
+  readonly advertise?: string;
   readonly device: string;
   readonly engineFingerprint?: string;
   readonly stay: boolean;
@@ -39,6 +40,7 @@ export function coordinatorCommand(): Command {
     .addOption(
       new Option('--http-port <port>', 'port of the dashboard; 0 = any').argParser(wholeNumber(0)).default(0),
     )
+    .option('--advertise <host:port>', 'where workers reach --grpc-port, if not there (a proxy)')
     .option('--device <device>', 'device of the workers, where their engine is asked for here', 'cpu')
     .option(
       '--engine-fingerprint <line>',
@@ -62,6 +64,7 @@ export function coordinatorCommand(): Command {
         listenHost: flags.listen,
         grpcPort: flags.grpcPort,
         httpPort: flags.httpPort,
+        advertise: flags.advertise ?? null,
         stay: flags.stay,
       },
       signal,

@@ -38,6 +38,8 @@ export function decideLeader(nowMs: number, state: LeaderState, event: LeaderEve
   const turn: Turn = { nowMs, state, effects: [] };
   if (state.phase === 'ended') return turn.effects;
   takeEvent(turn, event);
+  // Nothing becomes possible by it that the next tick does not find; a thousand workers say it 2,000 times a second.
+  if (event.kind === 'contact') return turn.effects;
   if (state.phase === 'gather' && gatheringIsComplete(turn)) finishGathering(turn);
   if (state.phase === 'run') advance(turn);
   offerSeats(turn);

@@ -121,7 +121,7 @@ function exchange(leadership: Leadership, effect: EffectOf<'exchange'>): void {
     from: from.map((id) => ({ id, address: leadership.addressOf(id) })),
     void: effect.void,
   };
-  for (const worker of effect.to) leadership.send(worker, { $case: 'exchange', value });
+  sendToAll(leadership, effect.to, { $case: 'exchange', value });
 }
 
 function commit(leadership: Leadership, { to, step, stripes }: EffectOf<'commit'>): void {
@@ -131,7 +131,12 @@ function commit(leadership: Leadership, { to, step, stripes }: EffectOf<'commit'
     return;
   }
   const value = { term: leadership.protoTerm, entry: formatLine(entry), checkpoint: protoStripes(stripes) };
-  for (const worker of to) leadership.send(worker, { $case: 'commit', value });
+  sendToAll(leadership, to, { $case: 'commit', value });
+}
+
+/** One object for all: it is encoded once. */
+function sendToAll(leadership: Leadership, workers: readonly WorkerId[], message: LeaderMessage): void {
+  for (const worker of workers) leadership.send(worker, message);
 }
 
 function evict(leadership: Leadership, { worker, why, mayReturn }: EffectOf<'evict'>): void {

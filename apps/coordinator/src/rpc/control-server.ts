@@ -1,7 +1,8 @@
 // The coordinator's control service: Describe for everybody, a control stream per worker while it leads.
-import { ControlService, type DescribeReply, type DescribeRequest, type FromWorker } from '@cria/protocol';
+import { type DescribeReply, type DescribeRequest, type FromWorker } from '@cria/protocol';
 import { CriaError, workerId, type Log, type WorkerId } from '@cria/runtime';
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { ControlServiceEncodingOnce } from './serialize-once.js';
 import { WorkerLink, type ControlCall } from './worker-link.js';
 
 export type WorkerMessage = NonNullable<FromWorker['message']>;
@@ -40,7 +41,7 @@ export class ControlServer {
   /** @returns the bound port. Throws PORT_IN_USE naming the flag. */
   async start(): Promise<number> {
     const { host, port } = this.#options;
-    this.#server.addService(ControlService, {
+    this.#server.addService(ControlServiceEncodingOnce, {
       describe: (
         _call: ServerUnaryCall<DescribeRequest, DescribeReply>,
         reply: sendUnaryData<DescribeReply>,
