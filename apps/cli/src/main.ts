@@ -88,6 +88,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/audit.js')).auditCommand(),
   },
   {
+    name: 'replay',
+    summary: 'compute a step again and compare every digest with the ledger',
+    load: async () => (await import('./commands/replay.js')).replayCommand(),
+  },
+  {
+    name: 'chaos',
+    summary: 'kill or pause processes of a run at random, and say what it cost',
+    load: async () => (await import('./commands/chaos.js')).chaosCommand(),
+  },
+  {
     name: 'generate',
     summary: 'continue a text with a checkpoint',
     load: async () => (await import('./commands/generate.js')).generateCommand(),

@@ -1,6 +1,7 @@
 export { connectRedis, isRetryable } from './connection.js';
 export type { ConnectOptions, RedisConnection } from './connection.js';
 export { displayUrl } from './redis-url.js';
+export { redisServerPid } from './server-pid.js';
 export { startLocalRedis } from './local-redis.js';
 export type { LocalRedis, LocalRedisOptions, RedisExit } from './local-redis.js';
 export { runPrefix, RUNS_KEY } from './keys.js';

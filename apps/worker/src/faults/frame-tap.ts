@@ -4,21 +4,28 @@ import type { FrameTap } from '@cria/collective';
 import { Content } from '@cria/protocol';
 import { faultAt, pauseAt } from '@cria/runtime';
 
-/** Where a member stands when it sends bytes of this content. */
-const POINTS: Partial<Record<Content, string>> = {
-  [Content.CONTENT_ACC]: 'reduce-scatter',
-  [Content.CONTENT_REDUCED]: 'all-gather',
-  [Content.CONTENT_STATE]: 'donating',
-};
+/** Where a member stands when it sends bytes of this content; a checkpoint's stripes go to a coordinator. */
+function pointOf(content: Content, to: string): string | null {
+  switch (content) {
+    case Content.CONTENT_ACC:
+      return 'reduce-scatter';
+    case Content.CONTENT_REDUCED:
+      return 'all-gather';
+    case Content.CONTENT_STATE:
+      return to.startsWith('coordinator-') ? 'storing' : 'donating';
+    default:
+      return null;
+  }
+}
 
 /** Headers are smaller. */
 const DATA_BYTES = 1024;
 
 /** For `StartOptions.tap`. */
 export function createTap(): FrameTap {
-  return (frame, { content, step }) => {
-    const point = POINTS[content];
-    if (point === undefined || frame.length < DATA_BYTES) return;
+  return (frame, { content, step, from }) => {
+    const point = pointOf(content, from);
+    if (point === null || frame.length < DATA_BYTES) return;
     pauseAt(point, step);
     if (faultAt(`flip-frame-${point}`, step)) frame[frame.length >> 1]! ^= 4;
   };
