@@ -2,11 +2,16 @@
 // single undisturbed worker writes, to the last bit. One file, so that two clusters never share the machine's cores.
 import { afterAll, beforeAll, describe } from 'vitest';
 import { audits } from './claims/audit.js';
+import { bits } from './claims/bits.js';
+import { cluster } from './claims/cluster.js';
 import { damage } from './claims/damage.js';
+import { killMatrix } from './claims/kill-matrix.js';
 import { kills } from './claims/kills.js';
 import { numbersOfWorkers, portableEngine } from './claims/numbers-of-workers.js';
+import { redisIsNotTheTruth } from './claims/redis.js';
 import { resumes } from './claims/resumes.js';
 import { watched } from './claims/watched.js';
+import { tools } from './claims/tools.js';
 import { clearReference, makeReference } from './reference.js';
 import { CLAIM_MS } from './stage.js';
 
@@ -18,6 +23,11 @@ describe.runIf(process.platform === 'linux')('one result', () => {
   describe('for any number of workers', numbersOfWorkers);
   describe('with the portable engine', portableEngine);
   describe('whoever is killed', kills);
+  describe('wherever they stand when they are killed', killMatrix);
+  describe('whoever leads', cluster);
+  describe('whatever Redis says', redisIsNotTheTruth);
+  describe('whatever bit is flipped', bits);
+  describe('as people see it', tools);
   describe('of a run that was interrupted', resumes);
   describe('that a ledger proves', audits);
   describe('or a clear message, when something is damaged', damage);

@@ -1,6 +1,7 @@
 // Arms the named points of libs/runtime's fault-points.ts in the processes of a stage.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isStopped } from './processes.js';
 
 /** Where a process can be made to stand still. */
 export type PausePoint =
@@ -14,6 +15,7 @@ export type PausePoint =
   | 'appended'
   | 'applying'
   | 'checkpointing'
+  | 'storing'
   | 'joining'
   | 'donating';
 
@@ -48,6 +50,12 @@ export class FaultPoints {
   takenBy(point: PausePoint | FaultPoint): number | null {
     const taken = readdirSync(this.folder).find((name) => name.startsWith(`${point}.taken-`));
     return taken === undefined ? null : Number(taken.slice(`${point}.taken-`.length));
+  }
+
+  /** Whoever stands still at the point; null while nobody does. It takes the point before it stops. */
+  standsAt(point: PausePoint): number | null {
+    const pid = this.takenBy(point);
+    return pid !== null && isStopped(pid) ? pid : null;
   }
 
   disarm(point: PausePoint | FaultPoint): void {

@@ -34,6 +34,15 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Whether a process was stopped by a signal, all of it. */
+export function isStopped(pid: number): boolean {
+  try {
+    return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 function workingDirectoryOf(pid: string): string | null {
   try {
     return readlinkSync(`/proc/${pid}/cwd`);

@@ -7,9 +7,13 @@ export interface LedgerLine {
   readonly step: number;
   readonly members: ReadonlyArray<{ readonly worker: string; readonly slots: readonly number[] }>;
   readonly term: { readonly number: number };
+  readonly verdict: string;
+  readonly flagged: readonly number[];
 }
 
 export interface EventLine {
+  readonly seq: number;
+  readonly wallMs: number;
   readonly kind: string;
   readonly step: number;
   readonly text: string;

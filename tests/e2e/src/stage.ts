@@ -8,7 +8,7 @@ import { FaultPoints, type PausePoint } from './fault-points.js';
 import { kill, killAllIn, processesIn } from './processes.js';
 import { statusOf, type Status } from './run-api.js';
 import { RunDirectory } from './run-directory.js';
-import { until } from './until.js';
+import { until, type Look } from './until.js';
 
 /** The last line of `cria up --json`. */
 export interface Outcome {
@@ -41,6 +41,8 @@ const LOG_LINES = 25;
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), 'cria-e2e-'));
   readonly run = new RunDirectory(join(this.folder, 'run'));
+  /** What a run left behind that was compared with an undisturbed one. */
+  readonly disturbed = new RunDirectory(join(this.folder, 'run-disturbed'));
   readonly points = new FaultPoints(join(this.folder, 'points'));
   readonly #lives: Life[] = [];
 
@@ -74,7 +76,7 @@ export class Stage {
   }
 
   /** Waits for something that the newest life brings about; fails at once when that life has ended without it. */
-  until<T>(what: string, look: () => T | null | false | Promise<T | null | false>): Promise<T> {
+  until<T>(what: string, look: () => Look<T> | Promise<Look<T>>): Promise<T> {
     const newest = this.#lives.at(-1);
     let hasEnded = false;
     let looksAfterwards = 0;
@@ -98,7 +100,7 @@ export class Stage {
   /** Arms a point and waits until a process stands there; its id. */
   async stoppedAt(point: PausePoint, step?: number): Promise<number> {
     this.points.arm(point, step);
-    return this.until(`a process stands at ${point}`, () => this.points.takenBy(point));
+    return this.until(`a process stands at ${point}`, () => this.points.standsAt(point));
   }
 
   /** What the run's leader says of it; null while nobody answers. */
@@ -158,13 +160,16 @@ export function claim(title: string, act: (stage: Stage) => Promise<void>): void
 }
 
 /** A stage on which `act` has been done; when that fails nothing of it is left, and the error tells what was said. */
-export async function onStage(act: (stage: Stage) => Promise<void>): Promise<Stage> {
+export async function onStage(
+  act: (stage: Stage) => Promise<void>,
+  timeoutMs: number = CLAIM_MS,
+): Promise<Stage> {
   const stage = new Stage();
   const clear = (): void => stage.clear();
   process.once('exit', clear);
   const patience = new AbortController();
   try {
-    await Promise.race([act(stage), deadline(CLAIM_MS, patience.signal)]);
+    await Promise.race([act(stage), deadline(timeoutMs, patience.signal)]);
     return stage;
   } catch (error) {
     const failure = stage.explain(error);

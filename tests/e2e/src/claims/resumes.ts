@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { lastObject } from '../cria.js';
+import { compareWithUndisturbed, DisturbedRun } from '../disturbed-run.js';
 import { killAllIn, processesIn } from '../processes.js';
 import { expectUndisturbed, tiny } from '../reference.js';
 import { claim, type Life, type Stage } from '../stage.js';
@@ -47,29 +48,25 @@ export function resumes(): void {
     });
   }
 
-  claim(
-    'by `cria pause` and `cria stop`, which writes a checkpoint of the step where it stands',
-    async (stage) => {
-      const up = stage.up(tiny(2, TINY.budgetSteps));
-      await stage.committed(1);
-      await stage.wish('pause');
-      await stage.until('it is paused', async () => (await phaseOf(stage)) === 'paused');
-      const steps = stage.run.steps();
-      expect(await phaseOf(stage)).toBe('paused');
-      expect(stage.run.steps()).toBe(steps);
-      await stage.wish('resume');
-      await stage.committed(steps + 1);
-      await stage.wish('stop');
-      const stopped = await up.outcome();
-      expect(stopped.steps).toBeLessThan(TINY.budgetSteps);
-      expect(await stage.run.checkpoints()).toContain(stopped.steps);
-      // The reference can be compared where it has a checkpoint.
-      const { checkpointEverySteps } = TINY;
-      const next = (1 + Math.floor(stopped.steps / checkpointEverySteps)) * checkpointEverySteps;
-      await expectUndisturbed(stage, await resumed(stage, 3, next).outcome(), next);
-      expect(stage.run.replayed()).toEqual([]);
-    },
-  );
+  claim('by `cria pause` and `cria stop`, then resumed three times with other workers', async (stage) => {
+    const run = new DisturbedRun(stage, { workers: 2 });
+    await run.begun();
+    await stage.wish('pause');
+    await stage.until('it is paused', async () => (await phaseOf(stage)) === 'paused');
+    const steps = stage.run.steps();
+    expect(await phaseOf(stage)).toBe('paused');
+    expect(stage.run.steps()).toBe(steps);
+    await stage.wish('resume');
+    await stage.committed(steps + 1);
+    let outcome = await run.stop();
+    for (const workers of [3, 1, 2]) {
+      expect(await stage.run.checkpoints()).toContain(outcome.steps);
+      outcome = await resumed(stage, workers, outcome.steps + 7).outcome();
+    }
+    expect(stage.run.events('run-resumed')).toHaveLength(3);
+    expect(stage.run.replayed()).toEqual([]);
+    await compareWithUndisturbed(stage, outcome);
+  });
 }
 
 /** The next life, which takes the configuration from the run's directory. */
