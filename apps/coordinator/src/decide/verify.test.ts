@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { A, B, Bench, C } from './leader-bench.js';
+import { A, B, Bench, C, gradientOf } from './leader-bench.js';
 import { isSampled } from './sample.js';
 
 const ALL = { recomputeFraction: 1 };
@@ -66,6 +66,14 @@ describe('sampled slots', () => {
         .state.spares.get(slot)
         ?.some(({ worker }) => worker !== C),
     ).toBe(true);
+  });
+
+  it('of a worker that died after its share was summed are computed again by whoever has the sum', () => {
+    const bench = new Bench({ rules: ALL, target: 1 });
+    const reduced = gradientOf(0, { mark: { termNumber: 2, attempt: 4 } });
+    bench.hello(A, { empty: false, has: [0, 1], reduced });
+    expect(bench.did('append')).toEqual([]);
+    expect(answered(bench).did('append')).toMatchObject([{ step: 0, recomputed: [0, 1, 2, 3] }]);
   });
 
   it('that a worker still knows after its leader died are not computed again', () => {

@@ -24,8 +24,10 @@ export function askForSpares(turn: Turn): void {
   const { state } = turn;
   const able = workingMembers(state);
   state.slots.forEach((record, slot) => {
-    if (record.kind === 'open' || state.spares.has(slot) || !isWanted(state, slot)) return;
-    const others = able.filter(({ id }) => id !== record.worker);
+    // Whoever computed it may be gone while its share is in a sum that somebody has.
+    const isInSum = record.kind !== 'open' || state.prepared.size > 0;
+    if (!isInSum || state.spares.has(slot) || !isWanted(state, slot)) return;
+    const others = able.filter(({ id }) => record.kind === 'open' || id !== record.worker);
     // Alone, a worker computes it again when everything else is done.
     const candidates = others.length > 0 ? others : record.kind === 'done' ? able : [];
     ask(turn, slot, candidates);
