@@ -32,6 +32,8 @@ export class RunFeed {
   #lastId: string | null = null;
   #run: RunData | null = null;
   #blind = 0;
+  /** Statuses taken: a read that began before one of them is older. */
+  #statuses = 0;
   #curvesDue = false;
   #fetching: Promise<void> | null = null;
 
@@ -112,6 +114,7 @@ export class RunFeed {
   /** A coordinator that has lost the lead knows no workers any more. */
   #takeStatus(data: unknown): void {
     const run = readRun(data, this.#run);
+    this.#statuses++;
     if (knowsWorkers(run)) this.#blind = 0;
     else if (++this.#blind >= MAX_BLIND_STATUSES && this.#options.bases().length > 1) {
       throw new CriaError('PEER_UNREACHABLE', 'another coordinator leads');
@@ -133,10 +136,11 @@ export class RunFeed {
     while (this.#curvesDue && this.#api !== null) {
       this.#curvesDue = false;
       const api = this.#api;
+      const statuses = this.#statuses;
       try {
         const [curves, run] = await Promise.all([api.curves(settings(), points()), api.run()]);
         onInput({ kind: 'curves', curves });
-        if (knowsWorkers(run)) this.#take(run);
+        if (knowsWorkers(run) && statuses === this.#statuses) this.#take(run);
       } catch {
         // The stream says what is wrong with the connection; the next step asks again.
       }
