@@ -24,6 +24,7 @@ export class ApiError extends Error {
   }
 }
 
+const EVENTS_A_PAGE = 1_000;
 /** Of one request for series. */
 const MOST_METRICS = 32;
 
@@ -60,8 +61,17 @@ export async function fetchSummary(run: string): Promise<RunSummary> {
   return { ...completed(summary), ...summary };
 }
 
+/** All events of the run, page by page. */
 export async function fetchEvents(run: string): Promise<readonly RunEvent[]> {
-  return (await read<{ events: RunEvent[] }>(`${runPath(run)}/events`)).events;
+  const events: RunEvent[] = [];
+  let after: number | null = 0;
+  while (after !== null) {
+    const query = queryOf({ after, limit: EVENTS_A_PAGE });
+    const page: { events: RunEvent[]; next?: number | null } = await read(`${runPath(run)}/events${query}`);
+    events.push(...page.events);
+    after = page.next ?? null;
+  }
+  return events;
 }
 
 export async function fetchConfig(run: string): Promise<FlatConfig> {
