@@ -28,6 +28,7 @@ const FONT = '11px system-ui, sans-serif';
 const SYNC_KEY = 'cria';
 /** A drag shorter than this is a click. */
 const MIN_DRAG_PX = 6;
+const DOT_ROOM_PX = 16;
 
 export function chartOptions(
   behaviour: ChartBehaviour,
@@ -103,7 +104,12 @@ function lineOf(column: Column, { smoothed, banded }: ChartBehaviour): uPlot.Ser
       return { points, width: 1.75, stroke: () => colour('train') };
     case 'validation':
       return {
-        points: { show: true, size: 5, fill: () => colour('validation'), stroke: () => colour('validation') },
+        points: {
+          show: hasRoomForDots,
+          size: 5,
+          fill: () => colour('validation'),
+          stroke: () => colour('validation'),
+        },
         width: 1.5,
         stroke: () => colour('validation'),
         spanGaps: true,
@@ -111,6 +117,12 @@ function lineOf(column: Column, { smoothed, banded }: ChartBehaviour): uPlot.Ser
     case 'abandoned':
       return { points, width: 1, dash: [3, 3], stroke: () => faint('muted', 0.8) };
   }
+}
+
+/** Many dots would be a thick line that hides the one below it. */
+function hasRoomForDots(chart: uPlot, series: number, from: number, to: number): boolean {
+  const values = (chart.data[series] ?? []).slice(from, to + 1);
+  return values.filter((value) => value != null).length * DOT_ROOM_PX < chart.width;
 }
 
 export function xAxis(axis: Axis, logX: boolean): uPlot.Axis {

@@ -8,8 +8,8 @@ import { colour, faint } from './palette';
 const GAP_PX = 9;
 const REACH_PX = 6;
 const HEAD_PX = 4;
-/** More markers than this stand at the top only: a forest of lines would hide the curve. */
-const MOST_LINES = 30;
+/** With less room than this for each, markers stand at the top only: a forest of lines would hide the curve. */
+const LINE_ROOM_PX = 30;
 const STUB_PX = 14;
 const COLOURS: Readonly<Record<Tone, string>> = {
   bad: 'bad',
@@ -41,7 +41,7 @@ export class MarkerLayer {
     context.save();
     context.scale(devicePixelRatio, devicePixelRatio);
     context.setLineDash([]); // uPlot leaves that of its last line
-    const stubs = this.#markers.length > MOST_LINES;
+    const stubs = this.#markers.length * LINE_ROOM_PX > chart.bbox.width / devicePixelRatio;
     for (const marker of this.#markers) drawMarker(chart, marker, { stubs, highlighted: input.highlighted });
     for (const x of input.notFinite.filter(within)) drawCross(chart, toPixel(x));
     context.restore();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Member, RunEvent } from '../api/types';
-import { goneWorkers, isSilent, isSlow, medianSpeed, slotOwners, sortMembers } from './members';
+import { goneWorkers, isSilent, isSlow, lagMs, medianSpeed, slotOwners, sortMembers } from './members';
 
 const member = (id: string, fields: Partial<Member> = {}): Member => ({
   id,
@@ -45,6 +45,13 @@ describe('members', () => {
       false,
       true,
     ]);
+  });
+
+  it('lag by what their slots take longer than the median, in a whole step', () => {
+    const members = [10, 14, 10].map((slotMs, i) => member(`w-${i}`, { slotMs, slots: [i, i + 3] }));
+    expect(members.map((one) => lagMs(one, members))).toEqual([0, 8, 0]);
+    expect(lagMs(member('x'), members)).toBeNull();
+    expect(lagMs(member('y', { lagMs: 7 }), members)).toBe(7);
   });
 
   it('sort by what is asked, and by name where that is equal', () => {

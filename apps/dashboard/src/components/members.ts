@@ -29,6 +29,15 @@ export function speedRatio(member: Member, median: number): number | null {
   return median > 0 && member.tokensPerSecond > 0 ? member.tokensPerSecond / median : null;
 }
 
+/** Milliseconds that a member's slots take longer than the median's, in a step; null where that is not known. */
+export function lagMs(member: Member, members: readonly Member[]): number | null {
+  if (member.lagMs != null) return Math.max(0, member.lagMs);
+  const known = members.flatMap(({ slotMs }) => (slotMs == null ? [] : [slotMs])).sort((a, b) => a - b);
+  const median = known[Math.floor(known.length / 2)];
+  if (member.slotMs == null || median === undefined) return null;
+  return Math.max(0, member.slotMs - median) * member.slots.length;
+}
+
 export function isSlow(member: Member, median: number): boolean {
   const ratio = speedRatio(member, median);
   return member.role === 'member' && ratio !== null && ratio < SLOW_SHARE;

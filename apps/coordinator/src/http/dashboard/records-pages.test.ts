@@ -103,7 +103,7 @@ describe.skipIf(bench.executable === null)('the records of a run', { timeout: 60
     await page.getByRole('rowheader', { name: 'optimizer.peakLr' }).waitFor();
     await page.getByRole('button', { name: 'Edit' }).click();
     await page.getByLabel(/tags/).fill('baseline, bf16');
-    await page.getByLabel('note').fill('<script>alert(3)</script>');
+    await page.getByLabel('note', { exact: true }).fill('<script>alert(3)</script>');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.locator('.notes').getByText('<script>alert(3)</script>').waitFor();
     await page.locator('.top').getByText('bf16').waitFor();
