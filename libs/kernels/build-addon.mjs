@@ -42,8 +42,9 @@ const COMMON = [
 ];
 // g++ 12 warns about its own AVX-512 headers.
 const GCC_ONLY = ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
-const AVX2 = ['-mavx2', '-mfma', '-mbmi2', '-mpopcnt', '-msse4.2'];
-const AVX512 = [...AVX2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd', '-mprfchw'];
+// prefetchw is no risk: a CPU that lacks it takes it for a nop.
+const AVX2 = ['-mavx2', '-mfma', '-mbmi2', '-mpopcnt', '-msse4.2', '-mprfchw'];
+const AVX512 = [...AVX2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd'];
 const WIDE = '-mprefer-vector-width=512';
 const INSTRUCTION_SETS =
   process.arch === 'x64'

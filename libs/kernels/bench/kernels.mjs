@@ -1,6 +1,6 @@
 // Speed of every kernel in % of what this machine's registers can do at that moment.
 //
-//   node bench/kernels.mjs [--threads N] [--instruction-set NAME] [--only TEXT] [--json]
+//   node bench/kernels.mjs [--threads N] [--instruction-set NAME] [--dtype f32|bf16] [--only TEXT] [--json]
 //
 // A host gives only half its speed now and then, for seconds and unseen in steal time. So every sample stands between
 // two probes of the registers' peak, samples with a slow probe are dropped, and the median of the others is reported.
@@ -12,6 +12,7 @@ const { values: flags } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
     'instruction-set': { type: 'string', default: 'auto' },
+    dtype: { type: 'string', default: 'f32,bf16' },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
@@ -161,7 +162,8 @@ function line({ name, dtype, ms, gflops, gigabytesPerSecond, shareOfPeak, goodSa
 
 const results = [];
 if (!flags.json) console.log(`${instructionSet}, ${flags.threads} threads`);
-for (const dtype of [BF16, F32]) {
+const dtypes = flags.dtype.split(',').map((name) => (name === 'bf16' ? BF16 : F32));
+for (const dtype of dtypes) {
   for (const one of cases(dtype)) {
     if (!one[0].includes(flags.only)) continue;
     results.push(measure(dtype, one));

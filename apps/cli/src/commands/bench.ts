@@ -2,12 +2,14 @@ import { benchExchange, type BenchExchangeResult } from '@cria/collective';
 import { benchControl, type BenchControlResult } from '@cria/coordinator';
 import { createLog, systemClock } from '@cria/runtime';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { trainCommand } from '../bench/train.js';
 import { act, describeCommand, wholeNumber } from '../command.js';
 
 export function benchCommand(): Command {
   return describeCommand('bench', 'The measurements of docs/benchmarks.', 'cria bench exchange')
     .addCommand(exchangeCommand())
-    .addCommand(controlCommand());
+    .addCommand(controlCommand())
+    .addCommand(trainCommand());
 }
 
 interface ExchangeFlags {

@@ -30,45 +30,77 @@ inline F32x16 chainStep(F32x16 a, F32x16 b, F32x16 c) {
 #if defined(__AVX512BF16__)
   if (kPairs) return {_mm512_dpbf16_ps(c.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
 #endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  // Written out, because the compiler would let the sums change registers from step to step, and 12 sums leave none to
+  // spare for that.
+  asm("vfmadd231ps %2, %1, %0" : "+x"(c.lo) : "x"(a.lo), "x"(b.lo));
+  asm("vfmadd231ps %2, %1, %0" : "+x"(c.hi) : "x"(a.hi), "x"(b.hi));
+  return c;
+#else
   return multiplyAdd(a, b, c);
+#endif
+}
+
+// The sums of a register tile go one step further.
+template <bool kPairs, int kWide, int kCount>
+inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide], const float* a, int64_t rowStride,
+                                                   const float* panel) {
+  F32x16 b[kWide];
+#pragma GCC unroll 4
+  for (int j = 0; j < kWide; ++j) b[j] = load(panel + j * kLanes);
+  if (kVectors > 1) {  // narrow panels stream by themselves, and loads are what they are short of
+#pragma GCC unroll 4
+    for (int j = 0; j < kWide; ++j) prefetch(panel + 8 * kWide * kLanes + j * kLanes);
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < kCount; ++i) {
+    const F32x16 ai = broadcast(a[i * rowStride]);
+#pragma GCC unroll 4
+    for (int j = 0; j < kWide; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
+  }
 }
 
 // C tile = (resume ? C tile : 0) + left * panel, for kCount rows; panel is [steps][kWide * kLanes] words.
 template <bool kPairs, int kWide, int kCount>
 inline void multiplyTile(const LeftSteps& left, const float* panel, int64_t steps, float* c, int64_t cStride,
                          bool resume) {
+  // Narrow tiles have so little to do in a step that counting would show.
+  constexpr int kUnrolled = kVectors == 1 ? 8 : 1;
   F32x16 sum[kCount][kWide];
   for (int i = 0; i < kCount; ++i) {
     for (int j = 0; j < kWide; ++j) prefetchForWrite(c + i * cStride + j * kLanes);
   }
+#pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 4
     for (int j = 0; j < kWide; ++j) sum[i][j] = resume ? load(c + i * cStride + j * kLanes) : zeros();
   }
   const float* a = left.words;
-  for (int64_t step = 0; step < steps; ++step) {
-    F32x16 b[kWide];
-#pragma GCC unroll 4
-    for (int j = 0; j < kWide; ++j) b[j] = load(panel + j * kLanes);
-#pragma GCC unroll 4
-    for (int j = 0; j < kWide; ++j) prefetch(panel + 8 * kWide * kLanes + j * kLanes);
-#pragma GCC unroll 6
-    for (int i = 0; i < kCount; ++i) {
-      const F32x16 ai = broadcast(a[i * left.rowStride]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kWide; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
+  int64_t step = 0;
+  for (; step + kUnrolled <= steps; step += kUnrolled) {
+#pragma GCC unroll 8
+    for (int u = 0; u < kUnrolled; ++u) {
+      advance<kPairs, kWide, kCount>(sum, a + u * left.stepStride, left.rowStride, panel + u * kWide * kLanes);
     }
+    a += kUnrolled * left.stepStride;
+    panel += kUnrolled * kWide * kLanes;
+  }
+  for (; step < steps; ++step) {
+    advance<kPairs, kWide, kCount>(sum, a, left.rowStride, panel);
     a += left.stepStride;
     panel += kWide * kLanes;
   }
+#pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 4
     for (int j = 0; j < kWide; ++j) store(c + i * cStride + j * kLanes, sum[i][j]);
   }
 }
 
 // As above for 1 to 6 rows.
 template <bool kPairs, int kWide = kVectors>
-inline void multiplyRows(int rows, const LeftSteps& left, const float* panel, int64_t steps, float* c,
-                         int64_t cStride, bool resume) {
+inline void multiplyRows(int rows, const LeftSteps& left, const float* panel, int64_t steps, float* c, int64_t cStride,
+                         bool resume) {
   switch (rows) {
     case 6: return multiplyTile<kPairs, kWide, 6>(left, panel, steps, c, cStride, resume);
     case 5: return multiplyTile<kPairs, kWide, 5>(left, panel, steps, c, cStride, resume);

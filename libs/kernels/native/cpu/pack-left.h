@@ -68,13 +68,34 @@ inline void packEightGroups(uint32_t* out, int64_t groupStride, const T* rows, i
     storeGroups(out + step * kRows, groupStride, loadStep(rows, stride, step), step + 1 == steps);
   }
 }
+#elif defined(__AVX2__)
+// 6 words, moved as 8 where the last two belong to the next step, which writes them later.
+inline void moveGroup(uint32_t* out, const float* columns, bool last) {
+  if (last) {
+    __builtin_memcpy(out, columns, kRows * sizeof *out);
+  } else {
+    _mm256_storeu_ps(reinterpret_cast<float*>(out), _mm256_loadu_ps(columns));
+  }
+}
+
+inline void packEightGroups(uint32_t* out, int64_t groupStride, const float* rows, int64_t stride, int64_t steps) {
+  constexpr int kAheadRows = 16;  // hides the latency of L2
+  for (int64_t step = 0; step < steps; ++step) {
+    const float* row = rows + step * stride;
+    for (int column = 0; column < kLeftColumns; column += 16) prefetch(row + kAheadRows * stride + column);
+    uint32_t* to = out + step * kRows;
+    const bool last = step + 1 == steps;
+    for (int g = 0; g + 1 < kLeftGroups; ++g) moveGroup(to + g * groupStride, row + g * kRows, last);
+    moveGroup(to + (kLeftGroups - 1) * groupStride, row + (kLeftGroups - 1) * kRows, true);  // the row may end there
+  }
+}
 #endif
 
 // Packs eight groups when all is regular and says so; otherwise does nothing.
 template <class T>
 inline bool packEight(uint32_t* out, int64_t groupStride, const Operand<T>& m, int64_t first, int64_t count,
                       int64_t from, int64_t to, int64_t kCount) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__)
   if constexpr (Steps<T>::kInPlace) {
     if (m.kIsContiguous || count < kLeftColumns || to > Steps<T>::unpadded(kCount)) return false;
     packEightGroups(out, groupStride, m.at(first, Steps<T>::firstK(from)), m.stride, to - from);

@@ -69,6 +69,77 @@ inline void packAcross<kPanel>(uint32_t* out, const uint32_t* rows, int64_t rowS
     }
   }
 }
+#elif defined(__AVX2__)
+// 8 rows of 8 words transposed: row i at source + i * rowStride bytes; column j to out + j * outStride words.
+inline void transpose8(uint32_t* out, int64_t outStride, const char* source, int64_t rowStride) {
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; ++i) a[i] = _mm256_loadu_ps(reinterpret_cast<const float*>(source + i * rowStride));
+  for (int i = 0; i < 4; ++i) {
+    b[2 * i] = _mm256_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+    b[2 * i + 1] = _mm256_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; ++i) {  // a[4 i + j]: columns j and j + 4 of rows 4 i .. 4 i + 3
+    a[4 * i] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0x44);
+    a[4 * i + 1] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0xee);
+    a[4 * i + 2] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0x44);
+    a[4 * i + 3] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0xee);
+  }
+  float* to = reinterpret_cast<float*>(out);
+  for (int j = 0; j < 4; ++j) {
+    _mm256_storeu_ps(to + j * outStride, _mm256_permute2f128_ps(a[j], a[4 + j], 0x20));
+    _mm256_storeu_ps(to + (4 + j) * outStride, _mm256_permute2f128_ps(a[j], a[4 + j], 0x31));
+  }
+}
+
+template <>
+inline void packAcross<kPanel>(uint32_t* out, const uint32_t* rows, int64_t rowStride, int64_t steps) {
+  const char* source = reinterpret_cast<const char*>(rows);
+  int64_t step = 0;
+  for (; step + 8 <= steps; step += 8) {
+    transpose8(out + step * kPanel, kPanel, source + 4 * step, rowStride);
+    transpose8(out + step * kPanel + 8, kPanel, source + 8 * rowStride + 4 * step, rowStride);
+  }
+  for (; step < steps; ++step) {
+    for (int i = 0; i < kPanel; ++i) {
+      __builtin_memcpy(out + step * kPanel + i, source + i * rowStride + 4 * step, sizeof *out);
+    }
+  }
+}
+
+// Steps s and s + 1 of 6 rows, in each half: `p01` holds the numbers of rows 0 and 1 for s, then for s + 1, and so on.
+inline void storeSixRows(double* low, double* high, __m256d p01, __m256d p23, __m256d p45) {
+  const __m256d first = _mm256_unpacklo_pd(p01, p23);
+  const __m256d second = _mm256_shuffle_pd(p45, p01, 0xa);
+  const __m256d third = _mm256_unpackhi_pd(p23, p45);
+  _mm_storeu_pd(low, _mm256_castpd256_pd128(first));
+  _mm_storeu_pd(low + 2, _mm256_castpd256_pd128(second));
+  _mm_storeu_pd(low + 4, _mm256_castpd256_pd128(third));
+  _mm_storeu_pd(high, _mm256_extractf128_pd(first, 1));
+  _mm_storeu_pd(high + 2, _mm256_extractf128_pd(second, 1));
+  _mm_storeu_pd(high + 4, _mm256_extractf128_pd(third, 1));
+}
+
+template <>
+inline void packAcross<kRows>(uint32_t* out, const uint32_t* rows, int64_t rowStride, int64_t steps) {
+  const char* source = reinterpret_cast<const char*>(rows);
+  int64_t step = 0;
+  for (; step + 8 <= steps; step += 8) {
+    __m256 row[kRows];
+    for (int i = 0; i < kRows; ++i) {
+      row[i] = _mm256_loadu_ps(reinterpret_cast<const float*>(source + i * rowStride + 4 * step));
+    }
+    const auto low = [&](int i) { return _mm256_castps_pd(_mm256_unpacklo_ps(row[i], row[i + 1])); };
+    const auto high = [&](int i) { return _mm256_castps_pd(_mm256_unpackhi_ps(row[i], row[i + 1])); };
+    double* to = reinterpret_cast<double*>(out + step * kRows);  // a step is 3 doubles
+    storeSixRows(to, to + 12, low(0), low(2), low(4));
+    storeSixRows(to + 6, to + 18, high(0), high(2), high(4));
+  }
+  for (; step < steps; ++step) {
+    for (int i = 0; i < kRows; ++i) {
+      __builtin_memcpy(out + step * kRows + i, source + i * rowStride + 4 * step, sizeof *out);
+    }
+  }
+}
 #endif
 
 // k not contiguous, f32: a step is a row segment.
