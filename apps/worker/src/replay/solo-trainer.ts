@@ -75,7 +75,7 @@ export class SoloTrainer {
     const { slots, sequences, engine } = this.#options;
     this.#node.resetSlots(step);
     for (let slot = 0; slot < slots; slot++) {
-      const order = { step, slot, tokens: await tokensOf(slot), sequences, clear: slot === 0 };
+      const order = { step, slot, tokens: await tokensOf(slot), sequences, clear: slot === 0, spare: false };
       const { digests, flagged, lossBits } = await this.#trainer.slot(order);
       const tokens = sequences * engine.sequenceLength;
       this.#node.slotDone(step, { slot, lossBits, tokens, flagged, digests });
