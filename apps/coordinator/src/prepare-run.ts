@@ -31,7 +31,7 @@ export interface PreparedRun {
 }
 
 /** Part size of the flat state in values (libs/kernels PART_SIZE; a test compares them). */
-export const PART_VALUES = 1 << 18;
+export const PART_VALUES = 1 << 20;
 
 export async function prepareRun(options: CoordinatorOptions, redis: RedisConnection): Promise<PreparedRun> {
   const { config, engineFingerprint, outDir } = options;

@@ -57,7 +57,7 @@ Napi::Value NativeContext::accumulateGradient(Info info) {
   const Arguments a = open(info, "accumulateGradient");
   const int64_t count = a.size(5), flatBlock = a.size(6);
   const int64_t blocks = (count + kBlock - 1) / kBlock;
-  const int64_t parts = (flatBlock + blocks + 1023) / 1024;
+  const int64_t parts = (flatBlock + blocks + CRIA_BLOCKS_PER_PART - 1) / CRIA_BLOCKS_PER_PART;
   int flagged = 0;
   status(info, kernels_->accumulate_gradient(context_, accumulator(a, 0, blocks), a.array<uint64_t>(3, {parts}),
                                              &flagged, a.array<float>(4, {count}), count, flatBlock,

@@ -5,7 +5,7 @@ import { CriaError } from '@cria/runtime';
 export const BLOCK_SIZE = 256;
 
 /** Values per part: what one member owns, pulls and serves at a time. The last part may be shorter. */
-export const PART_SIZE = 1 << 18;
+export const PART_SIZE = 1 << 20;
 
 /** Values whose squares are summed in one chunk (see `squareSum`); a part holds a whole number of chunks. */
 export const SQUARE_CHUNK_SIZE = 4096;

@@ -26,6 +26,9 @@ export interface BenchExchangeResult {
   /** The same bytes over plain TCP: median, and every sample. */
   readonly tcpSeconds: number;
   readonly tcpSamples: readonly number[];
+  /** Processor time that one worker (mean) took for one exchange, and for its TCP: medians. */
+  readonly cpuSeconds: number;
+  readonly tcpCpuSeconds: number;
   /** Bytes that one worker received (mean), per second; for TCP likewise. */
   readonly wireGBps: number;
   readonly tcpGBps: number;
@@ -61,19 +64,23 @@ export async function benchExchange(options: BenchExchangeOptions): Promise<Benc
     checkAgreement(first);
     const bytesReceived = mean(first.map((reply) => reply.bytesReceived));
     const bytesPerPeer = Math.round(bytesReceived / Math.max(1, workers - 1));
-    const samples: number[] = [];
-    const tcpSamples: number[] = [];
+    const exchanges: Sample[] = [];
+    const tcps: Sample[] = [];
     for (let round = 0; round < rounds; round++) {
-      samples.push(await seconds(clock, () => exchange(2 + round)));
-      tcpSamples.push(
-        await seconds(clock, () => group.ask('tcp-done', () => ({ kind: 'tcp', ports, bytesPerPeer }))),
+      exchanges.push(await sample(clock, () => exchange(2 + round)));
+      tcps.push(
+        await sample(clock, () => group.ask('tcp-done', () => ({ kind: 'tcp', ports, bytesPerPeer }))),
       );
     }
+    const samples = exchanges.map((each) => each.seconds);
+    const tcpSamples = tcps.map((each) => each.seconds);
     const took = median(samples);
     const tcpTook = median(tcpSamples);
     return {
       ...{ workers, parameters, kernels: ready[0]?.kernels ?? '' },
       ...{ seconds: took, samples, tcpSeconds: tcpTook, tcpSamples },
+      cpuSeconds: median(exchanges.map((each) => each.cpuSeconds)),
+      tcpCpuSeconds: median(tcps.map((each) => each.cpuSeconds)),
       ...{ wireGBps: bytesReceived / took / 1e9, tcpGBps: bytesReceived / tcpTook / 1e9 },
       algorithmGBps: (4 * parameters) / took / 1e9,
       bitsPerParameterSlot: mean(ready.map((reply) => reply.bitsPerParameter)),
@@ -143,10 +150,17 @@ function checkAgreement(replies: readonly Reply<'exchanged'>[]): void {
   throw new CriaError('CHILD_FAILED', `workers have different sums: ${[...digests].join(', ')}`);
 }
 
-async function seconds(clock: Clock, act: () => Promise<unknown>): Promise<number> {
+interface Sample {
+  readonly seconds: number;
+  /** Of one worker, mean. */
+  readonly cpuSeconds: number;
+}
+
+async function sample(clock: Clock, act: () => Promise<readonly { cpuSeconds: number }[]>): Promise<Sample> {
   const startMs = clock.monotonicMs();
-  await act();
-  return (clock.monotonicMs() - startMs) / 1000;
+  const replies = await act();
+  const seconds = (clock.monotonicMs() - startMs) / 1000;
+  return { seconds, cpuSeconds: mean(replies.map((reply) => reply.cpuSeconds)) };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

@@ -84,21 +84,29 @@ async function exchange({
 }: Extract<ToBenchWorker, { kind: 'exchange' }>): Promise<FromBenchWorker> {
   const term = { number: 1, leader: 'bench' };
   const order = { term, attempt, step: 0, sets, from: [], isVoid: true, shadow: false };
+  const before = process.cpuUsage();
   const outcome = await thread.begin(order);
   if (outcome.kind !== 'prepared') throw new Error(`${outcome.kind}: ${outcome.why}`);
+  const cpuSeconds = cpuSecondsSince(before);
   const held = present(await thread.holdReduced(0), 'the reduced gradient');
   const packedBytes = held.parts.reduce((sum, part) => sum + part.length, 0);
   const { gradDigest, bytesReceived, waitMs } = outcome;
   const { length } = present(state, 'the state').params;
   return {
     kind: 'exchanged',
-    ...{ gradDigest, bytesReceived, waitMs },
+    ...{ gradDigest, bytesReceived, waitMs, cpuSeconds },
     bitsPerParameter: (8 * packedBytes) / length,
   };
 }
 
 async function pullAll(order: Extract<ToBenchWorker, { kind: 'tcp' }>): Promise<FromBenchWorker> {
   const others = order.ports.filter((_, i) => i !== index);
+  const before = process.cpuUsage();
   await Promise.all(others.map((port) => pullTcp(port, order.bytesPerPeer)));
-  return { kind: 'tcp-done' };
+  return { kind: 'tcp-done', cpuSeconds: cpuSecondsSince(before) };
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }

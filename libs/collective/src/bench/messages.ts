@@ -23,8 +23,10 @@ export type FromBenchWorker =
       readonly gradDigest: string;
       readonly bytesReceived: number;
       readonly waitMs: number;
+      /** Of all threads of the process. */
+      readonly cpuSeconds: number;
       /** Packed bits per parameter of the whole sum. */
       readonly bitsPerParameter: number;
     }
-  | { readonly kind: 'tcp-done' }
+  | { readonly kind: 'tcp-done'; readonly cpuSeconds: number }
   | { readonly kind: 'failed'; readonly why: string };

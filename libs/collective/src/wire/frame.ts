@@ -29,19 +29,36 @@ export interface Frame {
 
 type Crc32c = Kernels['crc32c'];
 
+/** What grpc-js asks of a message: its length, and to be copied behind the five bytes of its own. */
+export type OutgoingFrame = Pick<Buffer, 'byteLength' | 'copy'>;
+
 /** One frame's bytes; the payload is copied. */
 export function encodeFrame(frame: Frame, crc32c: Crc32c): Buffer {
-  const { kind, isLast, offset, payload } = frame;
-  const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length);
-  bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt8(FRAME_KIND[kind], 4);
-  bytes.writeUInt8(isLast ? 1 : 0, 5);
-  bytes.writeUInt16LE(0, 6);
-  bytes.writeUInt32LE(payload.length, 8);
-  bytes.writeBigUInt64LE(BigInt(offset), 16);
-  bytes.set(payload, FRAME_HEADER_BYTES);
-  bytes.writeUInt32LE(frameCrc(bytes, crc32c), 12);
+  const outgoing = frameToSend(frame, crc32c);
+  const bytes = Buffer.allocUnsafe(outgoing.byteLength);
+  outgoing.copy(bytes, 0);
   return bytes;
+}
+
+/** A frame whose payload is copied only once, by the transport into its message; it must not change until then. */
+export function frameToSend({ kind, isLast, offset, payload }: Frame, crc32c: Crc32c): OutgoingFrame {
+  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  header.writeUInt32LE(MAGIC, 0);
+  header.writeUInt8(FRAME_KIND[kind], 4);
+  header.writeUInt8(isLast ? 1 : 0, 5);
+  header.writeUInt16LE(0, 6);
+  header.writeUInt32LE(payload.length, 8);
+  header.writeBigUInt64LE(BigInt(offset), 16);
+  const crc = crc32c(header.subarray(16), crc32c(header.subarray(0, 12)));
+  header.writeUInt32LE(crc32c(payload, crc), 12);
+  return {
+    byteLength: FRAME_HEADER_BYTES + payload.length,
+    copy: (target, at = 0) => {
+      target.set(header, at);
+      target.set(payload, at + FRAME_HEADER_BYTES);
+      return FRAME_HEADER_BYTES + payload.length;
+    },
+  };
 }
 
 /**

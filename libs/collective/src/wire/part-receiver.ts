@@ -18,12 +18,16 @@ export type Received =
   | { readonly kind: 'not-yet'; readonly reason: string }
   | null;
 
+/** What readers of 64-bit words need. */
+const ALIGNMENT_BYTES = 8;
+
 export class PartReceiver {
   readonly #request: FetchRequest;
   readonly #options: { readonly maxBytes: number; readonly shared?: boolean };
   readonly #crc32c: Kernels['crc32c'];
   #header: PartHeader | null = null;
-  #bytes = new Uint8Array(0);
+  /** Taken when the first data comes: one frame that holds the whole part is kept as it is. */
+  #bytes: Uint8Array | null = null;
   #offset = 0;
   #restarted = false;
 
@@ -87,30 +91,39 @@ export class PartReceiver {
     this.#restarted = this.#offset > 0;
     this.#header = header;
     this.#offset = 0;
-    const buffer = this.#options.shared
-      ? new SharedArrayBuffer(header.totalBytes)
-      : new ArrayBuffer(header.totalBytes);
-    this.#bytes = new Uint8Array(buffer as ArrayBuffer);
+    this.#bytes = null;
   }
 
-  #takeData(frame: Frame): Received {
-    if (this.#header === null) throw damaged('data came before the header');
+  #takeData({ offset, payload }: Frame): Received {
+    const header = this.#header;
+    if (header === null) throw damaged('data came before the header');
     if (this.#restarted) {
       this.#restarted = false;
       return { kind: 'not-yet', reason: 'the part changed while it was pulled' };
     }
-    const end = frame.offset + frame.payload.length;
-    if (frame.offset !== this.#offset || end > this.#bytes.length) {
-      throw damaged(`bytes ${frame.offset} to ${end} came where ${this.#offset} was next`);
+    const end = offset + payload.length;
+    if (offset !== this.#offset || end > header.totalBytes) {
+      throw damaged(`bytes ${offset} to ${end} came where ${this.#offset} was next`);
     }
-    this.#bytes.set(frame.payload, frame.offset);
+    const isWhole = payload.length === header.totalBytes && payload.byteOffset % ALIGNMENT_BYTES === 0;
+    if (isWhole && this.#options.shared !== true) {
+      this.#bytes = payload;
+    } else {
+      this.#bytes ??= this.#allocate(header.totalBytes);
+      this.#bytes.set(payload, offset);
+    }
     this.#offset = end;
-    return end === this.#bytes.length ? this.#complete() : null;
+    return end === header.totalBytes ? this.#complete() : null;
+  }
+
+  #allocate(sizeBytes: number): Uint8Array {
+    if (this.#options.shared !== true) return Buffer.allocUnsafeSlow(sizeBytes);
+    return new Uint8Array(new SharedArrayBuffer(sizeBytes));
   }
 
   #complete(): Received {
     if (this.#header === null) throw damaged('no header');
-    return { kind: 'complete', part: { header: this.#header, bytes: this.#bytes } };
+    return { kind: 'complete', part: { header: this.#header, bytes: this.#bytes ?? new Uint8Array(0) } };
   }
 
   #named(error: CriaError): CriaError {

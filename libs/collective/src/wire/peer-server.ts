@@ -6,8 +6,8 @@ import type { FetchRequest } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
 import type { Clock } from '@cria/runtime';
 import { CriaError } from '@cria/runtime';
-import type { FrameKind } from './frame.js';
-import { encodeFrame, FRAME_HEADER_BYTES } from './frame.js';
+import type { Frame, FrameKind, OutgoingFrame } from './frame.js';
+import { encodeFrame, FRAME_HEADER_BYTES, frameToSend } from './frame.js';
 import type { PartStatus } from './part-header.js';
 import { encodePartHeader } from './part-header.js';
 import type { AvailablePart, FrameTap, PartSource } from './part-source.js';
@@ -30,7 +30,7 @@ export interface PeerServerOptions {
   readonly tap?: FrameTap;
 }
 
-type FetchCall = ServerWritableStream<FetchRequest, Buffer>;
+type FetchCall = ServerWritableStream<FetchRequest, OutgoingFrame>;
 
 interface OpenStream {
   readonly request: FetchRequest;
@@ -190,15 +190,24 @@ class FrameWriter {
 
   async write(kind: FrameKind, payload: Uint8Array, offset: number, isLast: boolean): Promise<void> {
     if (this.#signal.aborted) throw this.#signal.reason;
-    const frame = encodeFrame({ kind, isLast, offset, payload }, this.#options.kernels.crc32c);
-    const tapped = this.#options.tap?.(frame, this.#call.request);
-    if (tapped !== undefined) await Promise.race([tapped, this.#aborted]);
+    const frame = await this.#frame({ kind, isLast, offset, payload });
     if (this.#signal.aborted) throw this.#signal.reason;
     const taken = new Promise<void>((resolve) => this.#call.write(frame, () => resolve()));
     this.#inFlight.push(taken);
     while (this.#inFlight.length >= FRAMES_IN_FLIGHT) {
       await Promise.race([this.#inFlight.shift(), this.#aborted]);
     }
+  }
+
+  #frame(frame: Frame): OutgoingFrame | Promise<OutgoingFrame> {
+    const { kernels, tap } = this.#options;
+    return tap === undefined ? frameToSend(frame, kernels.crc32c) : this.#tapped(frame, tap);
+  }
+
+  async #tapped(frame: Frame, tap: FrameTap): Promise<OutgoingFrame> {
+    const bytes = encodeFrame(frame, this.#options.kernels.crc32c);
+    await Promise.race([tap(bytes, this.#call.request), this.#aborted]);
+    return bytes;
   }
 
   /** Everything written so far was taken by the transport. */

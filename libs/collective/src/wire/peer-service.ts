@@ -1,8 +1,12 @@
 // Peer.Fetch as grpc-js sees it: the request is a small protobuf message, the answer raw frames that no encoder touches.
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { FetchRequest } from '@cria/protocol';
+import type { OutgoingFrame } from './frame.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
+
+/** grpc-js takes no more of a serialised message than {@link OutgoingFrame} has; `peer.test.ts` notices if it does. */
+const asMessage = (frame: OutgoingFrame): Buffer => frame as Buffer;
 
 export const PEER_SERVICE: ServiceDefinition = {
   fetch: {
@@ -11,7 +15,7 @@ export const PEER_SERVICE: ServiceDefinition = {
     responseStream: true,
     requestSerialize: (request: FetchRequest) => Buffer.from(FetchRequest.encode(request).finish()),
     requestDeserialize: (bytes: Buffer) => FetchRequest.decode(bytes),
-    responseSerialize: identity,
+    responseSerialize: asMessage,
     responseDeserialize: identity,
   },
 };
@@ -19,8 +23,8 @@ export const PEER_SERVICE: ServiceDefinition = {
 /** Bytes that may be under way to a client unread; only the client side of grpc-js honours the option. */
 export const FLOW_CONTROL_WINDOW_BYTES = 8 << 20;
 
-/** Payload bytes of one data frame. */
-export const CHUNK_BYTES = 512 << 10;
+/** Payload bytes of one data frame: most parts fit into one, which the receiver then keeps without a copy. */
+export const CHUNK_BYTES = 2 << 20;
 
 /** A frame is a chunk and its header; everything longer is refused. */
 const MAX_MESSAGE_BYTES = 2 * CHUNK_BYTES;

@@ -4,12 +4,13 @@
 // libs/kernels/src/reference defines what is computed here, bit by bit.
 #pragma once
 
+#include "../include/cria_kernels.h"
 #include "simd.h"
 
 namespace cria::CRIA_ISA {
 
 constexpr int kBlock = 256;
-constexpr int64_t kBlocksPerPart = (1 << 18) / kBlock;
+constexpr int64_t kBlocksPerPart = CRIA_BLOCKS_PER_PART;
 // Blocks per task; a part holds a whole number of tasks.
 constexpr int64_t kBlocksPerTask = 64;
 // A block whose sums reach this moves to the wide table.

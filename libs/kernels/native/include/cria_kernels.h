@@ -40,6 +40,9 @@ typedef struct {
   float weight_decay_factor, step_size, inverse_sqrt_bias_correction2, clip;
 } cria_adamw_scalars;
 
+/* Blocks of 256 in a part, the range of which one digest is kept (PART_SIZE of libs/kernels/src/grid.ts). */
+#define CRIA_BLOCKS_PER_PART 4096
+
 /* Integers on the grid: per block of 256 either int32 in `small_values` or exact integers in `wide_values`. */
 typedef struct {
   int32_t* small_values;

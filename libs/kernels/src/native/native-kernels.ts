@@ -64,7 +64,9 @@ class NativeKernels implements Kernels {
     const widths = new Uint8Array(blocks);
     const payloadBytes = this.#context.packWidths(widths, small, wide, isWide, blocks);
     const sizeBytes = blocks + payloadBytes;
-    const packed = new Uint8Array(shared ? new SharedArrayBuffer(sizeBytes) : new ArrayBuffer(sizeBytes));
+    const packed = shared
+      ? new Uint8Array(new SharedArrayBuffer(sizeBytes))
+      : Buffer.allocUnsafeSlow(sizeBytes); // every byte is written
     packed.set(widths);
     this.#context.pack(packed, small, wide, isWide, blocks, payloadBytes);
     return packed;
