@@ -33,7 +33,7 @@ async function isReduced(owner: TestMember, part: number, waitMs: number): Promi
     ...{ runId: RUN_ID, to: owner.id, from: 'test', term: { number: 1, leader: 'c1' }, step: STEP },
     ...{ attempt: 1, content: Content.CONTENT_REDUCED, part, offset: 0 },
   };
-  const options = { address: owner.address, stallMs: 5000, maxBytes: 1 << 23 };
+  const options = { address: owner.address, stallMs: 5000, maxBytes: 1 << 26 };
   const pulled = client.pullPart(request, { ...options, signal: AbortSignal.timeout(waitMs) });
   return pulled
     .then(

@@ -29,7 +29,7 @@ async function fetcher(): Promise<{
       ...{ content: Content.CONTENT_ACC, part: 0, offset: 0 },
       ...more,
     };
-    const options = { address: member!.address, stallMs: 2000, maxBytes: 1 << 23 };
+    const options = { address: member!.address, stallMs: 2000, maxBytes: 1 << 26 };
     return client.pullPart(request, { ...options, signal: AbortSignal.timeout(500) }).then(
       () => 'given',
       (error: unknown) => (CriaError.is(error) ? error.code : 'still waiting'),

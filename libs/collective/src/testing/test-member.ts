@@ -5,6 +5,7 @@ import {
   clearAccumulator,
   createAccumulator,
   partCount,
+  partRange,
   referenceKernels,
 } from '@cria/kernels';
 import type { Accumulator } from '@cria/kernels';
@@ -140,8 +141,8 @@ export class TestMember {
     const length = this.state.params.length;
     const acc = createAccumulator(length, false);
     held.parts.forEach((packed, part) => {
-      const from = part * 2 ** 18;
-      referenceKernels.unpackAdd(acc, from, Math.min(from + 2 ** 18, length), packed);
+      const { from, to } = partRange(part, length);
+      referenceKernels.unpackAdd(acc, from, to, packed);
     });
     return acc;
   }
