@@ -127,7 +127,7 @@ describe('cria up refuses', () => {
 
   it('an engine that this machine does not have', async () => {
     const { code, stderr } = await up('--engine', 'tfjs', '--device', 'cuda:0');
-    expect(stderr).toContain('npm install @tensorflow/tfjs-node-gpu');
+    expect(stderr).toContain('cria setup --tensorflow gpu');
     expect(code).toBe(2);
   });
 

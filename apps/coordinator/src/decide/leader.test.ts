@@ -10,7 +10,7 @@ describe('the first step', () => {
     expect(bench.state.waitingFor).toContain('2 workers');
     bench.on({ kind: 'tick' }, 2000).on({ kind: 'contact', worker: A });
     for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 1000)
-      bench.on({ kind: 'contact', worker: A }, 1000);
+      bench.on({ kind: 'contact', worker: A }, 1000).on({ kind: 'tick' });
     expect(bench.state.slots.some((slot) => slot.kind === 'granted')).toBe(true);
   });
 
