@@ -15,7 +15,7 @@ const OPTIONS: EngineOptions = {
 it.each<[string, Partial<EngineOptions>, string]>([
   ['the native engine computes on the CPU', { kind: 'native', device: 'cuda:0' }, 'cpu'],
   ['the tfjs engine has no bf16', { precision: 'bf16' }, 'engine.precision: f32'],
-  ['a GPU needs its package', { device: 'cuda:0' }, 'npm install @tensorflow/tfjs-node-gpu'],
+  ['a GPU needs its package', { device: 'cuda:0' }, 'cria setup --tensorflow gpu'],
 ])('%s: ENGINE_UNAVAILABLE with the remedy', async (_, change, remedy) => {
   const attempt = createEngine({ ...OPTIONS, ...change });
   await expect(attempt).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE', action: 'fix-config' });
