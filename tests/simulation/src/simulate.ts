@@ -122,6 +122,7 @@ function rulesOf(shape: ClusterShape): LeaderRules {
     blockedMs: 200,
     seatMs: TIMEOUTS.seatMs,
     startWaitMs: 1000,
+    releaseLeastMs: 0,
     ...{ checkpointEverySteps, validationEverySteps, validationSequences: 3 },
     onLoss,
     recomputeFraction: shape.recomputeFraction,

@@ -1,5 +1,5 @@
 // From prepared gradients to the ledger (PROTOCOL 4.5, 4.7).
-import type { WorkerId } from '@cria/runtime';
+import { workerId, type WorkerId } from '@cria/runtime';
 import type { AppendOutcome, StripeOrder } from './leader-events.js';
 import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
 import {
@@ -56,11 +56,15 @@ export function tryCommit(turn: Turn): boolean {
   return false;
 }
 
+/** Stands in an entry for whoever computed a slot that the sum holds, and was gone before this leader came. */
+const GONE = workerId('gone');
+
 /** Who computed which slots, the dead included whose work the sum holds. */
 function sharesOf(state: LeaderState): Array<{ worker: WorkerId; slots: number[] }> {
   const shares = new Map<WorkerId, number[]>();
   state.slots.forEach((slot, k) => {
-    if (slot.kind !== 'open') shares.set(slot.worker, [...(shares.get(slot.worker) ?? []), k]);
+    const worker = slot.kind === 'open' ? GONE : slot.worker;
+    shares.set(worker, [...(shares.get(worker) ?? []), k]);
   });
   return [...shares].map(([worker, slots]) => ({ worker, slots }));
 }

@@ -7,7 +7,7 @@ import { note, type Turn } from './turn.js';
 /** Slots granted ahead: one computed, one waiting, so that no worker idles for a round trip. */
 const GRANTS_AHEAD = 2;
 
-/** A slot moves only if that is worth so much: a round trip and a new exchange cost something, too. */
+/** A slot moves only if another would be through with it so many times sooner. */
 const RELEASE_GAIN = 2;
 
 /** Grants open slots. Returns false while slots stay open. */
@@ -58,7 +58,7 @@ export function releaseFromStragglers(turn: Turn): void {
     const elapsedMs = turn.nowMs - member.busySinceMs;
     const slotMs = Math.max(member.slotMs ?? 0, elapsedMs);
     const waitsMs = slotMs - elapsedMs + slotMs;
-    if (waitsMs < RELEASE_GAIN * Math.min(...idleMs)) continue;
+    if (waitsMs < Math.max(RELEASE_GAIN * Math.min(...idleMs), state.rules.releaseLeastMs)) continue;
     state.releasing.add(slot);
     turn.effects.push({ do: 'release', worker: member.id, step: state.next, slot });
     return;

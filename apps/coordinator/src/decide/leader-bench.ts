@@ -25,6 +25,7 @@ export const RULES: LeaderRules = {
   blockedMs: 500,
   seatMs: 30_000,
   startWaitMs: 30_000,
+  releaseLeastMs: 0,
   checkpointEverySteps: 50,
   validationEverySteps: 0,
   validationSequences: 0,

@@ -23,6 +23,8 @@ export interface LeaderRules {
   readonly blockedMs: number;
   readonly seatMs: number;
   readonly startWaitMs: number;
+  /** A slot is taken from a straggler only if it would wait for so long: a round trip and a new exchange cost, too. */
+  readonly releaseLeastMs: number;
   readonly checkpointEverySteps: number;
   /** 0 = no validation. */
   readonly validationEverySteps: number;

@@ -129,6 +129,7 @@ function rulesOf(context: RunContext): LeaderRules {
     blockedMs: timeouts.blockedMs,
     seatMs: timeouts.seatMs,
     startWaitMs: timeouts.startWaitMs,
+    releaseLeastMs: timeouts.heartbeatMs,
     checkpointEverySteps: config.checkpoint.everySteps,
     validationEverySteps: config.data.validation.everySteps,
     validationSequences: context.validationSequences,
