@@ -1,4 +1,5 @@
-// The sizes and limits of the exact sum. All are part of the arithmetic version: another value is another run.
+// The sizes and limits of the exact sum. All but the part's size are of the arithmetic version: another value is another
+// run. Parts decide no bit of the state: another size is another protocol.
 import { CriaError } from '@cria/runtime';
 
 /** Values per block: the unit of packing, of the wide side table and of the digests. Layouts pad tensors to it. */
