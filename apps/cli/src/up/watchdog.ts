@@ -2,6 +2,7 @@
 // stdin only we hold open. It is told of every child's start and end; at end of file it sends SIGTERM to those that
 // are left, and SIGKILL to whoever is still there after GRACE_SECONDS (a stopped or hanging process too).
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { CriaError, type Log } from '@cria/runtime';
 
 const GRACE_SECONDS = 5;
@@ -63,11 +64,14 @@ export class Watchdog {
     this.#tell(`ended ${pid}`);
   }
 
-  /** Lets the shell go: what is still alive then is ended by it. */
-  stop(): void {
+  /** Lets the shell go, and waits for its end: what is still alive then is ended by it, so nobody is left behind. */
+  async stop(): Promise<void> {
     const shell = this.#shell;
     this.#shell = null;
-    shell?.stdin?.end();
+    if (shell === null || shell.exitCode !== null || shell.signalCode !== null) return;
+    const ended = once(shell, 'exit');
+    shell.stdin?.end();
+    await ended;
   }
 
   #replace(shell: ChildProcess, why: string): void {

@@ -47,12 +47,13 @@ async function leaderOf(stage: Stage): Promise<Status['coordinators'][number]> {
 
 /** `cria status` asked of each coordinator: the leader's view. */
 async function everyCoordinatorSays(stage: Stage, members: number): Promise<void> {
-  const file = runFile(stage.run.path);
-  const coordinators = file?.coordinators ?? [];
-  expect(coordinators).toHaveLength(3);
-  for (const { httpAddress } of coordinators) {
+  const file = await stage.until('run.json names them all', () => {
+    const found = runFile(stage.run.path);
+    return found?.coordinators.length === 3 ? found : undefined;
+  });
+  for (const { httpAddress } of file.coordinators) {
     await stage.until(`${httpAddress} knows the members`, async () => {
-      const status = await statusAt(httpAddress, file?.runId ?? '');
+      const status = await statusAt(httpAddress, file.runId);
       return status?.members.filter(({ role }) => role === 'member').length === members;
     });
     const { code, stdout } = await stage.cria('status', '--coordinators', httpAddress, '--json');
