@@ -5,6 +5,7 @@ import { workersByAge } from '@cria/coordinator/decide/leader-state';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Exchange } from '@cria/protocol';
 import { workerId } from '@cria/runtime';
+import type { TermMark } from '@cria/worker/decide/worker-state';
 import type { Leadership } from './coordinator/leadership.js';
 import { FAULTS_UNTIL_MS } from './faults/schedule.js';
 import { GENESIS, stateDigest, validationLoss, wholeOf } from './model/mathematics.js';
@@ -29,7 +30,7 @@ export class Invariants {
   /** mathHashes of entries that Redis took. */
   readonly #appended = new Set<string>();
   readonly #exchanges = new Map<string, string>();
-  readonly #terms = new Map<string, number>();
+  readonly #terms = new Map<string, TermMark>();
   /** A bit was turned over on purpose: damage may be found, wrong states may be there; none may get into the ledger. */
   #isFlipped = false;
   #lastProgressMs = 0;
@@ -119,13 +120,15 @@ export class Invariants {
   /** I2, I5: after every event of a worker. */
   workerDecided(worker: string, session: WorkerSession): void {
     const { state, memory } = session;
-    const before = this.#terms.get(worker) ?? 0;
+    const { term } = state;
+    const before = this.#terms.get(worker) ?? term;
+    const obeysOn = before.leader === '' || term.leader === before.leader;
     this.#check(
       'I5',
-      state.term.number >= before,
-      () => `${worker}'s term falls from ${before} to ${state.term.number}`,
+      term.number > before.number || (term.number === before.number && obeysOn),
+      () => `${worker}'s term goes from ${describeTerm(before)} to ${describeTerm(term)}`,
     );
-    this.#terms.set(worker, state.term.number);
+    this.#terms.set(worker, term);
     if (state.phase !== 'ready') return;
     const { position } = state;
     const truth = this.#oracle.step(position);
@@ -240,4 +243,8 @@ export class Invariants {
     if (this.#isFlipped && EXCUSED_BY_FLIPS.has(rule)) return;
     if (!holds) this.#world.violation(rule, text());
   }
+}
+
+function describeTerm({ number, leader }: TermMark): string {
+  return `${number} of ${leader}`;
 }

@@ -4,10 +4,9 @@ import { simulate, type SimulateOptions, type SimulationResult } from './simulat
 /** Leaves out one fault after the other as long as the same rule is still broken. */
 export function shrink(options: SimulateOptions, failed: SimulationResult): SimulationResult {
   let best = failed;
-  const { seed, mutants = {} } = options;
   for (let at = 0; at < best.schedule.faults.length;) {
     const faults: Fault[] = best.schedule.faults.filter((_, i) => i !== at);
-    const result = simulate({ seed, mutants, faults });
+    const result = simulate({ ...options, faults });
     if (result.violation?.rule === best.violation?.rule) best = result;
     else at += 1;
   }

@@ -346,7 +346,6 @@ export class Leadership implements ControlSink {
       }
       case 'blocked': {
         const { attempt, peer, slots, why } = message.value;
-        this.cluster.invariants.blocked(worker, slots, why);
         return { kind: 'blocked', worker, attempt, peer: peer === '' ? null : workerId(peer), slots, why };
       }
       case 'applied': {

@@ -384,11 +384,14 @@ export class WorkerSession {
   }
 
   #onExchange(event: ExchangeEvent): void {
-    const { process, workerId } = this.#options;
+    const { process, workerId, cluster } = this.#options;
     if (this.#abort.aborted) return;
     process.log(() => `${workerId} exchange: ${JSON.stringify(event)}`);
     switch (event.kind) {
       case 'blocked':
+        // Before anybody decides whether the leader hears of it.
+        cluster.invariants.blocked(workerId, event.slots, event.why);
+        return this.#post(event);
       case 'wrong-set':
         return this.#post(event);
       case 'stripe-pulled': {
