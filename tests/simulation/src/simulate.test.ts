@@ -7,6 +7,13 @@ describe('a simulated cluster', () => {
     runSchedules(0, 1000);
   }, 600_000);
 
+  it.each([[4875, 'a bit turned over and back within a step']])(
+    'holds in schedule %i, which showed: %s',
+    (seed) => {
+      runSchedules(seed, 1);
+    },
+  );
+
   it('finishes without faults within the time that its steps take', () => {
     const { violation, ending, virtualMs } = simulate({ seed: 0, faults: [] });
     expect(violation).toBeNull();

@@ -58,9 +58,9 @@ export class Memory {
   }
 
   /** A bit of the accumulator turns over. */
-  flipAccumulator(part: number): void {
+  flipAccumulator(part: number, bit: number): void {
     const sum = this.#accumulator[part];
-    if (sum !== undefined) sum.value = (sum.value ^ 0x10) >>> 0;
+    if (sum !== undefined) sum.value = (sum.value ^ bit) >>> 0;
   }
 
   /** A copy of what is in a part of the accumulator now. */

@@ -23,6 +23,7 @@ export class WorkerPlace {
   #process: SimProcess;
   #session: WorkerSession | null = null;
   #isLeaving = false;
+  #flips = 0;
 
   constructor(cluster: Cluster, name: string, slotMs: number) {
     this.#cluster = cluster;
@@ -62,8 +63,10 @@ export class WorkerPlace {
     if (session === null || state === undefined || !this.#process.alive) return;
     this.#process.log(() => `damage: ${where}, part ${part} at ${state.position}`);
     this.#cluster.invariants.flipped();
-    if (where === 'state') state.value = (state.value ^ 0x10) >>> 0;
-    else if (where === 'accumulator') session.memory.flipAccumulator(part);
+    // Another bit each time: the same one twice would be whole again, and nobody could tell what was computed between.
+    const bit = 1 << (4 + (this.#flips++ % 16));
+    if (where === 'state') state.value = (state.value ^ bit) >>> 0;
+    else if (where === 'accumulator') session.memory.flipAccumulator(part, bit);
     else session.slip(where);
   }
 
