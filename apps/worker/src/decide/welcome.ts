@@ -15,7 +15,8 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
   state.leaderHead = Math.max(state.leaderHead, welcome.step);
   if (answersHello) forgetOrders(turn, welcome);
   keepOnly(turn, welcome);
-  if (state.phase === 'making' || state.phase === 'applying') return;
+  if (state.phase === 'making') return;
+  if (state.phase === 'applying') return whileApplying(turn, welcome);
   const hasState = state.phase === 'ready';
   if (welcome.role === ROLE.member && !hasState) {
     // Only state[0] can be made; a copy under way says Hello when it is whole.
@@ -29,6 +30,14 @@ export function takeWelcome(turn: WorkerTurn, welcome: Welcome): void {
     forgetState(turn, 'copying');
     effects.push({ do: 'copy-state', welcome });
   }
+}
+
+/** A state on its way cannot be replaced: who is wanted elsewhere says Hello when it is whole, and is placed anew. */
+function whileApplying({ state }: WorkerTurn, welcome: Welcome): void {
+  const leadsThere = welcome.role !== ROLE.load && welcome.step === (state.applying?.step ?? 0) + 1;
+  if (leadsThere) return;
+  state.welcomed = false;
+  state.deferred = [];
 }
 
 /** What an earlier leader had ordered does not count any more; an exchange of this very leadership goes on. */
@@ -54,6 +63,10 @@ function forgetState(turn: WorkerTurn, phase: 'making' | 'copying'): void {
   dropAccumulator(turn);
   if (state.reduced !== null) turn.effects.push({ do: 'drop-reduced' });
   state.reduced = null;
+  // What was computed twice was computed from the state that goes.
+  state.queue = [];
+  state.computing = null;
   state.spares.clear();
+  state.stateGeneration = state.generation;
   state.phase = phase;
 }

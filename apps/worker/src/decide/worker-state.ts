@@ -89,6 +89,8 @@ export interface WorkerState {
   readonly spares: Map<number, Uint8Array>;
   /** Raised when the accumulator is dropped: results of slots begun before are ignored. */
   generation: number;
+  /** Generation since which the state is this one: slots begun before, also spares, say nothing of it. */
+  stateGeneration: number;
   exchange: Exchange | null;
   /** The exchange thread is summing and has not answered. */
   exchangeRunning: boolean;
@@ -121,6 +123,7 @@ export function newWorkerState(worker: string, genesis: string): WorkerState {
     computing: null,
     spares: new Map(),
     generation: 0,
+    stateGeneration: 0,
     exchange: null,
     exchangeRunning: false,
     reduced: null,

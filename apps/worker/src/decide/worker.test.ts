@@ -151,6 +151,20 @@ describe('a spare', () => {
     expect(bench.state.exchangeRunning).toBe(true);
   });
 
+  it('of a state that is replaced is forgotten, waiting, begun or computed', () => {
+    const bench = new Bench().member().spareGrant([1]).computed(1, 0, true).spareGrant([2, 3]);
+    bench.welcome(2, { step: 1 });
+    expect(bench.does()).toContain('copy-state');
+    expect(bench.computed(2, 0, true).does()).toEqual([]);
+    bench.on({ kind: 'state-ready', position: 1, mathHash: 'm0', stateDigest: 's1' });
+    expect(bench.state.spares.size).toBe(0);
+    bench.welcome(1, { step: 1 }).spareGrant([2]);
+    expect(bench.does()).toEqual(['compute']);
+    // Slot 2 of the state before, told late: it is not what is being computed now.
+    expect(bench.computed(2, 0, true).does()).toEqual([]);
+    expect(bench.computed(2, bench.state.generation, true).does()).toEqual(['send slotDone']);
+  });
+
   it('outlives the accumulator, and is told again instead of computed again; the step ends it', () => {
     const bench = new Bench().member().grant([0]).spareGrant([5]).computed(0);
     bench.on({ kind: 'wrong-set', term: TERM, attempt: 1 }).exchange(1, [3]);
@@ -281,6 +295,26 @@ describe('a lost connection', () => {
     expect(bench.welcome(1).does()).toEqual(['drop-accumulator']);
     expect(bench.computed(5, before).does()).toEqual([]);
     expect(bench.state.has.size).toBe(0);
+  });
+
+  it.each([
+    ['load', 3, 1],
+    ['shadow', 2, 4],
+  ] as const)(
+    'that wants it elsewhere (%s) in the middle of an apply leads to Hello after it',
+    (_, role, step) => {
+      const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]).reduced(1).commit();
+      expect(bench.welcome(role, { step }).does()).not.toContain('load-state');
+      bench.grant([3], 1);
+      expect(bench.applied().does()).toEqual(['hello']);
+      expect(bench.grant([3], 1).does()).toEqual([]);
+    },
+  );
+
+  it('as a member of the step that an apply leads to lets it go on', () => {
+    const bench = new Bench().member().grant([2]).computed(2).exchange(1, [2]).reduced(1).commit();
+    bench.welcome(1, { step: 1 }).grant([3], 1);
+    expect(bench.applied().does()).toEqual(['send applied', 'begin-accumulator', 'compute']);
   });
 
   it('in the middle of an apply says Hello when the state is whole', () => {

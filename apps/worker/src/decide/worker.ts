@@ -106,8 +106,10 @@ function slotComputed(turn: WorkerTurn, event: EventOf<'slot-computed'>): void {
   const { state, effects } = turn;
   const { computing } = state;
   const { slot, spare, step } = event.done;
-  // A spare is nobody's sum: it outlives the accumulator, not the step.
-  const isLate = spare ? step !== state.position : event.generation !== state.generation;
+  // A spare is nobody's sum: it outlives the accumulator, not the state.
+  const isLate = spare
+    ? step !== state.position || event.generation < state.stateGeneration
+    : event.generation !== state.generation;
   if (isLate || computing?.slot !== slot || computing.spare !== spare) return;
   state.computing = null;
   if (spare) state.spares.set(slot, event.done.digests);
