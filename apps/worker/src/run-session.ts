@@ -8,15 +8,24 @@ import {
   type ExchangeEvent,
   type SharedTrainingState,
 } from '@cria/collective';
-import { mathFollows, parseLine, type LedgerEntry } from '@cria/ledger';
+import { parseLine } from '@cria/ledger';
 import { fingerprintText, parameterLayout } from '@cria/model';
-import { type Commit, type Hello, type RunConfig, type Term, type Welcome } from '@cria/protocol';
+import {
+  PROTOCOL_VERSION,
+  type Commit,
+  type Hello,
+  type RunConfig,
+  type Term,
+  type Welcome,
+} from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
+import { hostname } from 'node:os';
 import { CriaError, hasFaultPoints, pauseAt, threadEntry, type Clock, type Log } from '@cria/runtime';
+import { composeHello } from './decide/compose-hello.js';
+import { entryFacts } from './decide/entry-facts.js';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
-import { newWorkerState, type EntryFacts, type SlotWork, type WorkerState } from './decide/worker-state.js';
-import { composeHello } from './rpc/compose-hello.js';
+import { newWorkerState, type SlotWork, type WorkerState } from './decide/worker-state.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { EngineClient } from './train/engine-client.js';
 import { describeDevice, engineOptions, expectSameEngine } from './train/engine-options.js';
@@ -393,18 +402,10 @@ export class RunSession {
     const { runId, genesis, fingerprint } = facts;
     const identity = {
       ...{ runId, genesis, fingerprint, worker: workerId, address: this.#address, threads: options.threads },
+      ...{ protocolVersion: PROTOCOL_VERSION, host: hostname(), pid: process.pid },
       device: describeDevice(options),
       seat: this.#seatUsed ? '' : seat.jobId,
     };
     return composeHello(identity, this.#state);
   }
-}
-
-function entryFacts(entry: LedgerEntry): EntryFacts {
-  return {
-    step: entry.math.step,
-    mathHash: entry.mathHash,
-    gradDigest: entry.math.gradDigest,
-    followsFrom: (position, mathHash) => mathFollows({ step: position - 1, mathHash }, entry),
-  };
 }

@@ -6,9 +6,10 @@ import { CriaError, sleep, type WorkerId } from '@cria/runtime';
 import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
 import { decideLeader } from '../decide/leader.js';
 import { slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
+import { messageEvent, type ReportReader } from '../decide/message-event.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
-import { digestText, gradientOfPrepare, helloFacts, type ReportShape } from '../rpc/hello-facts.js';
+import { reportReader } from '../rpc/report-reader.js';
 import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';
 import type { RunContext } from '../run-context.js';
 import { carryOut } from './leader-effects.js';
@@ -47,6 +48,7 @@ export class Leadership implements ControlSink {
   readonly stats = new WorkerStats();
   readonly protoTerm: { number: number; leader: string };
   readonly #parts: LeadershipParts;
+  readonly #readReport: ReportReader;
   readonly #abort = new AbortController();
   readonly #queue: LeaderEvent[] = [];
   readonly #ended: Promise<LeadershipEnd>;
@@ -70,16 +72,13 @@ export class Leadership implements ControlSink {
     this.context = parts.context;
     this.state = parts.state;
     this.ledger = parts.ledger;
+    this.#readReport = reportReader({ slots: this.context.config.slots, numParts: this.context.numParts });
     this.protoTerm = { number: parts.term.number, leader: parts.term.leader };
     this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
-  }
-
-  get #shape(): ReportShape {
-    return { slots: this.context.config.slots, numParts: this.context.numParts };
   }
 
   nowMs(): number {
@@ -136,8 +135,8 @@ export class Leadership implements ControlSink {
   }
 
   message(worker: WorkerId, message: WorkerMessage): void {
-    const event = this.#eventOf(worker, message);
-    if (event !== null) this.post(event);
+    this.#takeNote(worker, message);
+    this.post(messageEvent(worker, message, this.#readReport));
   }
 
   send(worker: WorkerId, message: LeaderMessage | Promise<LeaderMessage | null>): void {
@@ -277,48 +276,19 @@ export class Leadership implements ControlSink {
     for (const effect of effects) carryOut(this, effect);
   }
 
-  #eventOf(worker: WorkerId, message: WorkerMessage): LeaderEvent | null {
-    switch (message.$case) {
-      case 'hello':
-        this.stats.hello(worker, message.value);
-        this.#addresses.set(worker, message.value.address);
-        return { kind: 'hello', hello: helloFacts(message.value, this.#shape) };
-      case 'slotDone':
-        this.timing.slotDone(this.nowMs());
-        return { kind: 'slot-done', worker, ...message.value, digest: digestText(message.value.digests) };
-      case 'released':
-        return { kind: 'released', worker, ...message.value };
-      case 'prepare':
-        this.timing.prepared(this.nowMs());
-        this.stats.prepare(worker, message.value.stats);
-        return {
-          kind: 'prepared',
-          worker,
-          attempt: message.value.attempt,
-          gradient: gradientOfPrepare(message.value, this.#shape),
-        };
-      case 'blocked': {
-        const { attempt, peer, slots, why } = message.value;
-        return {
-          kind: 'blocked',
-          worker,
-          attempt,
-          peer: peer === '' ? null : (peer as WorkerId),
-          slots,
-          why,
-        };
-      }
-      case 'applied':
-        this.#rememberApplied(message.value.step, worker, message.value.stateDigest);
-        return { kind: 'applied', worker, ...message.value };
-      case 'evaluated':
-        return { kind: 'evaluated', worker, step: message.value.step, sequences: message.value.sequences };
-      case 'leave':
-        return { kind: 'leave', worker, why: message.value.reason };
-      case 'stored':
-        return { kind: 'contact', worker };
-      case 'heartbeat':
-        return { kind: 'contact', worker, position: message.value.position };
+  /** What displays and checkpoints want to know of a message. */
+  #takeNote(worker: WorkerId, message: WorkerMessage): void {
+    const nowMs = this.nowMs();
+    if (message.$case === 'hello') {
+      this.stats.hello(worker, message.value);
+      this.#addresses.set(worker, message.value.address);
+    } else if (message.$case === 'slotDone') {
+      this.timing.slotDone(nowMs);
+    } else if (message.$case === 'prepare') {
+      this.timing.prepared(nowMs);
+      this.stats.prepare(worker, message.value.stats);
+    } else if (message.$case === 'applied') {
+      this.#rememberApplied(message.value.step, worker, message.value.stateDigest);
     }
   }
 

@@ -1,30 +1,24 @@
 // A worker's time on the run: the shell around decideWorker (apps/worker/src/run-session.ts), with fakes for the
 // engine thread, the exchange thread and the wires.
-import { mathFollows, type LedgerEntry } from '@cria/ledger';
-import type { Commit, Exchange, Hello, Term, Welcome } from '@cria/protocol';
+import type { Exchange, Hello } from '@cria/protocol';
+import { composeHello } from '@cria/worker/decide/compose-hello';
+import { entryFacts } from '@cria/worker/decide/entry-facts';
 import { decideWorker } from '@cria/worker/decide/worker';
 import type { LeaderMessage, WorkerEffect, WorkerEvent } from '@cria/worker/decide/worker-events';
-import {
-  newWorkerState,
-  ownSlots,
-  runningSlots,
-  type EntryFacts,
-  type SlotWork,
-  type WorkerState,
-} from '@cria/worker/decide/worker-state';
+import { newWorkerState, ownSlots, type SlotWork, type WorkerState } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
 import { parseEntry } from '../model/entry-line.js';
 import { FLAGGED, GENESIS, slotDigest } from '../model/mathematics.js';
 import { Abort, Chain, Future, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
-import { CatchUp, pullState } from './catch-up.js';
 import { ControlLink } from './control-link.js';
 import { describeMessage } from './describe-message.js';
 import { Engine, StateDamaged, type Slip } from './engine.js';
-import { ExchangeNode, TermStale } from './exchange-node.js';
-import type { ExchangeEvent, ExchangeOutcome } from './exchange-order.js';
+import type { ExchangeEvent } from './exchange-order.js';
+import { ExchangeThread } from './exchange-thread.js';
+import { ExchangeWork } from './exchange-work.js';
 import { Memory } from './memory.js';
-import { ThreadPort } from './thread-port.js';
+import { StateWork } from './state-work.js';
 
 export interface SessionEnd {
   readonly why: string;
@@ -45,31 +39,20 @@ export interface SessionOptions {
 
 type EffectOf<Name extends WorkerEffect['do']> = Extract<WorkerEffect, { do: Name }>;
 
-interface ExchangeAt {
-  readonly term: Term;
-  readonly attempt: number;
-  readonly step: number;
-  readonly isListener: boolean;
-}
-
-const NO_STATS = { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0 };
-
 export class WorkerSession {
   readonly state: WorkerState;
   readonly memory: Memory;
   readonly #options: SessionOptions;
   readonly #engine: Engine;
-  readonly #node: ExchangeNode;
-  readonly #port: ThreadPort;
+  readonly #exchange: ExchangeThread;
+  readonly #exchangeWork: ExchangeWork;
+  readonly #stateWork: StateWork;
   readonly #link: ControlLink;
   readonly #abort = new Abort();
   readonly #ended = new Future<SessionEnd>();
   readonly #work: Chain;
-  readonly #streams: Chain;
   readonly #queue: WorkerEvent[] = [];
   #deciding = false;
-  #catchUp: CatchUp | null = null;
-  #copying = Future.of<void>(undefined);
   #seatUsed = false;
   #beats = 0;
   /** As the leader sent it; kept for a mutant only. */
@@ -81,15 +64,20 @@ export class WorkerSession {
     this.state = newWorkerState(workerId, GENESIS);
     this.memory = new Memory(cluster.oracle.shape);
     this.#engine = new Engine(process, this.memory, slotMs);
-    this.#port = new ThreadPort(process);
     this.#work = new Chain(process);
-    this.#streams = new Chain(process);
-    const emit = (event: ExchangeEvent): void => this.#port.back(() => this.#onExchange(event));
-    this.#node = new ExchangeNode({
-      ...{ cluster, process, workerId, memory: this.memory },
-      shape: cluster.oracle.shape,
-      emit,
+    const { state, memory } = this;
+    const common = { cluster, process, workerId, memory };
+    this.#exchange = new ExchangeThread({
+      ...common,
+      onEvent: (event) => this.#onExchange(event),
+      onSettled: (outcome) => this.#check(outcome),
     });
+    const work = {
+      ...{ ...common, state, engine: this.#engine, exchange: this.#exchange, abort: this.#abort },
+      post: (event: WorkerEvent): void => this.#post(event),
+    };
+    this.#stateWork = new StateWork(work);
+    this.#exchangeWork = new ExchangeWork({ ...work, stateWork: this.#stateWork });
     this.#link = new ControlLink({
       ...{ cluster, process, addresses },
       onConnected: () => this.#post({ kind: 'connected' }),
@@ -109,7 +97,7 @@ export class WorkerSession {
 
   *run(): Task<SessionEnd> {
     const { cluster, process, workerId } = this.#options;
-    cluster.peers.set(this.#address, { process, serves: this.#node.source });
+    cluster.peers.set(this.#address, { process, serves: this.#exchange.source });
     cluster.invariants.sessionBegan(workerId, this);
     this.#heartbeat();
     process.run(this.#link.run(this.#abort), (error) => {
@@ -119,7 +107,7 @@ export class WorkerSession {
       return yield* wait(process, this.#ended);
     } finally {
       this.#abort.abort('the session is over');
-      this.#catchUp?.stop();
+      this.#stateWork.stop();
       cluster.peers.delete(this.#address);
       cluster.invariants.sessionEnded(workerId);
     }
@@ -147,7 +135,10 @@ export class WorkerSession {
     process.log(() => `${workerId} <- ${describeMessage(message)}`);
     cluster.world.mark(`worker <- ${message.$case}`, process.id);
     if (this.#abort.aborted) return;
-    if (message.$case === 'welcome') this.#onWelcome(message.value);
+    if (message.$case === 'welcome') {
+      this.#link.learn(message.value.coordinators);
+      this.#useSeat();
+    }
     if (cluster.mutants.noTermCheck === true && 'term' in message.value && message.value.term !== undefined)
       this.state.term = { number: 0, leader: '' };
     const entry = message.$case === 'commit' ? entryFacts(parseEntry(message.value.entry)) : null;
@@ -166,50 +157,45 @@ export class WorkerSession {
     return { $case: 'exchange', value: { ...value, sets } };
   }
 
-  #onWelcome(welcome: Welcome): void {
-    this.#link.learn(welcome.coordinators);
+  #useSeat(): void {
     if (this.#seatUsed) return;
     this.#seatUsed = true;
     this.#options.welcomed();
   }
 
   #carryOut(effect: WorkerEffect): void {
-    const { process, workerId, cluster } = this.#options;
     switch (effect.do) {
       case 'hello':
-        process.log(() => `${workerId} hello at ${this.state.position} (${this.state.phase}): ${effect.why}`);
-        return this.#link.send({ $case: 'hello', value: this.#hello() });
+        return this.#sayHello(effect.why);
       case 'send':
-        process.log(() => `${workerId} -> ${describeMessage(effect.message)}`);
-        cluster.world.mark(`worker -> ${effect.message.$case}`, process.id);
-        return this.#link.send(effect.message);
+        return this.#send(effect);
       case 'make-state':
-        return this.#inTurn(() => this.#replaceState(() => this.#makeState()));
+        return this.#inTurn(() => this.#stateWork.make());
       case 'load-state':
-        return this.#inTurn(() => this.#replaceState(() => this.#loadState(effect.welcome)));
+        return this.#inTurn(() => this.#stateWork.load(effect.welcome));
       case 'copy-state':
-        return this.#inTurn(() => this.#replaceState(() => done(() => this.#copyState(effect.welcome))));
-      case 'compute':
-        return this.#compute(effect);
-      case 'begin-accumulator':
-        return this.#beginAccumulator(this.state.position);
-      case 'drop-accumulator':
-      case 'cancel-exchange':
-        return this.#changeStreams(() => this.#node.endStreams());
-      case 'evaluate':
-        return this.#inTurn(() => this.#evaluate(effect));
-      case 'exchange':
-        return this.#runExchange(effect);
-      case 'drop-reduced':
-        return this.#changeStreams(() => done(() => this.#node.reduced.drop(this.state.position)));
-      case 'apply':
-        return this.#inTurn(() => this.#apply(effect.commit));
+        return this.#inTurn(() => this.#stateWork.copy(effect.welcome));
       case 'copy-commit':
-        return this.#catchUp?.commit(parseEntry(effect.commit.entry));
+        return this.#stateWork.heard(parseEntry(effect.commit.entry));
+      case 'apply':
+        return this.#inTurn(() => this.#stateWork.apply(parseEntry(effect.commit.entry)));
+      case 'read-state':
+        return this.#inTurn(() => this.#stateWork.read());
       case 'keep-stripes':
         return this.#keepStripes(effect);
-      case 'read-state':
-        return this.#inTurn(() => this.#readState());
+      case 'compute':
+        return this.#compute(effect);
+      case 'evaluate':
+        return this.#inTurn(() => this.#evaluate(effect));
+      case 'begin-accumulator':
+        return this.#exchange.beginAccumulator(this.state.position);
+      case 'drop-accumulator':
+      case 'cancel-exchange':
+        return this.#exchange.endStreams();
+      case 'drop-reduced':
+        return this.#exchange.dropReduced(this.state.position);
+      case 'exchange':
+        return this.#runExchange(effect);
       case 'leave-run':
         return this.#ended.resolve({ why: effect.why, mayReturn: effect.mayReturn });
     }
@@ -219,83 +205,22 @@ export class WorkerSession {
     this.#work.push(act).onSettled((outcome) => this.#check(outcome));
   }
 
-  /** What the exchange thread is told about the accumulator, in order; an Exchange begins after all of it. */
-  #changeStreams(act: () => Task): void {
-    const { process } = this.#options;
-    this.#streams
-      .push(() => wait(process, this.#port.call(act)))
-      .onSettled((outcome) => this.#check(outcome));
-  }
-
   #check(outcome: { value: unknown } | { error: unknown }): void {
     if (!('error' in outcome) || this.#abort.aborted) return;
     if (outcome.error instanceof StateDamaged) return this.#options.process.kill();
     this.#options.cluster.world.crashed(this.#options.workerId, outcome.error);
   }
 
-  *#makeState(): Task {
-    const digest = yield* this.#engine.makeState();
-    this.#post({ kind: 'state-ready', position: 0, mathHash: GENESIS, stateDigest: digest });
-  }
-
-  *#readState(): Task {
-    const { position } = this.state;
-    this.#post({ kind: 'state-read', position, stateDigest: yield* this.#engine.stateDigest() });
-  }
-
-  *#loadState(welcome: Welcome): Task {
-    const { cluster, process, workerId } = this.#options;
-    const { term, step, donors, mathHash } = welcome;
-    try {
-      if (term === undefined) throw new Error('a Welcome without a term');
-      const context = { cluster, process, workerId, term, memory: this.memory };
-      for (const part of this.memory.parts.keys()) {
-        const position = yield* pullState(context, { donors, step, part, abort: this.#abort });
-        if (position !== step) throw new Error(`part ${part} came from step ${position}, not ${step}`);
-      }
-      const digest = yield* this.#engine.stateDigest();
-      if (welcome.stateDigest !== '' && welcome.stateDigest !== digest)
-        throw new Error('the state is damaged');
-      this.#post({ kind: 'state-ready', position: step, mathHash, stateDigest: digest });
-    } catch (error) {
-      this.#post({ kind: 'state-failed', why: String(error) });
-    }
-  }
-
-  /** A copy under way has to have ended before anything else writes into the state. */
-  *#replaceState(act: () => Task): Task {
-    this.#catchUp?.stop();
-    yield* wait(this.#options.process, this.#copying);
-    this.#catchUp = null;
-    this.memory.clearPosition();
-    yield* act();
-  }
-
-  #copyState(welcome: Welcome): void {
-    const { cluster, process, workerId } = this.#options;
-    const { term } = welcome;
-    if (term === undefined) return;
-    const context = { cluster, process, workerId, memory: this.memory, engine: this.#engine };
-    const catchUp = new CatchUp({ ...context, welcome, term });
-    this.#catchUp = catchUp;
-    this.#copying = new Future();
-    process.spawn(catchUp.run()).onSettled((outcome) => {
-      if (this.#catchUp === catchUp) {
-        if (!('error' in outcome)) this.#post({ kind: 'state-ready', ...outcome.value });
-        else if (!catchUp.stopped) this.#post({ kind: 'state-failed', why: String(outcome.error) });
-      }
-      this.#copying.resolve();
-    });
-  }
-
-  #beginAccumulator(step: number): void {
-    this.#changeStreams(() => this.#node.endStreams());
-    this.#changeStreams(() => done(() => this.#node.resetSlots(step)));
+  #send({ message }: EffectOf<'send'>): void {
+    const { process, workerId, cluster } = this.#options;
+    process.log(() => `${workerId} -> ${describeMessage(message)}`);
+    cluster.world.mark(`worker -> ${message.$case}`, process.id);
+    this.#link.send(message);
   }
 
   #compute({ work, first, generation }: EffectOf<'compute'>): void {
     const step = this.state.position;
-    const streamsEnded = this.#streams.last;
+    const streamsEnded = this.#exchange.changed;
     const { process } = this.#options;
     const compute = (): Task => this.#computeSlot(work, { first, generation, step });
     this.#inTurn(function* () {
@@ -310,12 +235,7 @@ export class WorkerSession {
     const { spare } = work;
     const computed = yield* this.#engine.slot({ step: at.step, slot: work.slot, clear: at.first, spare });
     if (!spare && at.generation !== this.state.generation) return;
-    const register = (): void => this.#node.slotDone(at.step, computed);
-    if (!spare)
-      yield* wait(
-        process,
-        this.#port.call(() => done(register)),
-      );
+    if (!spare) yield* this.#exchange.slotDone(at.step, computed);
     const { slot, loss, computeMs } = computed;
     const value = { step: at.step, slot, flagged: loss === FLAGGED, lossBits: loss, computeMs, spare };
     const digests = Buffer.from(Uint32Array.of(slotDigest(computed.digests)).buffer);
@@ -327,60 +247,10 @@ export class WorkerSession {
     this.#link.send({ $case: 'evaluated', value: { step: request.step, sequences } });
   }
 
-  #runExchange({ exchange, isListener, isVoid }: EffectOf<'exchange'>): void {
-    const { process, cluster } = this.#options;
-    const { term, attempt, step, from } = exchange;
-    const { sets } = this.#newestExchange?.attempt === attempt ? this.#newestExchange : exchange;
-    if (term === undefined) return;
-    const order = { term, attempt, step, sets, from, isVoid, shadow: isListener };
-    const streamsChanged = this.#streams.last;
-    const exchangeTask = (outcome: ExchangeOutcome): Task =>
-      this.#exchangeDone(outcome, { term, attempt, step, isListener });
-    const begin = (): Future<ExchangeOutcome> => this.#port.call(() => this.#node.begin(order));
-    process.run(
-      (function* () {
-        yield* wait(process, streamsChanged);
-        cluster.world.mark('exchanging', process.id);
-        yield* exchangeTask(yield* wait(process, begin()));
-      })(),
-      (error) => {
-        if (this.#abort.aborted) return;
-        if (!(error instanceof TermStale)) return cluster.world.crashed(this.#options.workerId, error);
-        this.#exchangeEnded({ term, attempt }, true);
-      },
-    );
-  }
-
-  *#exchangeDone(outcome: ExchangeOutcome, at: ExchangeAt): Task {
-    const { term, attempt, step, isListener } = at;
-    if (outcome.kind !== 'prepared') {
-      return this.#exchangeEnded({ term, attempt }, outcome.kind === 'blocked' && isListener);
-    }
-    yield* this.#copied(step);
-    const digest = yield* this.#engine.stateDigest();
-    const { gradDigest, gradNorm, report } = outcome.sum;
-    const gradient = { step, gradDigest, gradNormBits: String(gradNorm), stateDigest: digest, report };
-    this.#post({ kind: 'reduced', term, attempt, gradient, stats: NO_STATS });
-  }
-
-  *#copied(step: number): Task {
-    if (this.state.phase !== 'copying') return;
-    const held = yield* this.#hold(step);
-    if (held !== null) this.#catchUp?.holdGradient(step, held);
-  }
-
-  #hold(step: number): Task<{ gradDigest: string; sums: readonly number[] } | null> {
-    return wait(
-      this.#options.process,
-      this.#port.call(() => done(() => this.#node.reduced.hold(step))),
-    );
-  }
-
-  /** A member's complaints were told as they arose; a listener's is told here. */
-  #exchangeEnded(which: { term: Term; attempt: number }, isBlocked: boolean): void {
-    if (!isBlocked) return this.#post({ kind: 'exchange-ended', ...which });
-    const why = 'the exchange could not go on';
-    this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
+  #runExchange(effect: EffectOf<'exchange'>): void {
+    const isNewest = this.#newestExchange?.attempt === effect.exchange.attempt;
+    const { sets } = (isNewest ? this.#newestExchange : null) ?? effect.exchange;
+    this.#exchangeWork.run(effect, sets);
   }
 
   #onExchange(event: ExchangeEvent): void {
@@ -401,37 +271,11 @@ export class WorkerSession {
     }
   }
 
-  *#apply(commit: Commit): Task {
-    const { process, cluster, workerId } = this.#options;
-    const entry = parseEntry(commit.entry);
-    const { step, gradNorm, verdict } = entry.math;
-    cluster.invariants.applies(workerId, entry);
-    const held = yield* this.#hold(step);
-    if (held === null) throw new Error(`the reduced gradient of step ${step} is not here`);
-    cluster.world.mark('applying', process.id);
-    yield* wait(
-      process,
-      this.#port.call(() => done(() => this.#node.keeper.secure())),
-    );
-    const sums = new Map(held.sums.map((sum, part) => [part, sum]));
-    const digest = yield* this.#engine.update({
-      ...{ step, gradNorm, sums, use: verdict === 'use' },
-      stateDigest: this.state.stateDigest,
-    });
-    this.#post({ kind: 'applied', position: step + 1, stateDigest: digest });
-  }
-
   #keepStripes({ step, stripes }: EffectOf<'keep-stripes'>): void {
     const parts = stripes.flatMap(({ firstPart, endPart }) =>
       Array.from({ length: endPart - firstPart }, (_, i) => firstPart + i),
     );
-    const { process } = this.#options;
-    this.#inTurn(() =>
-      wait(
-        process,
-        this.#port.call(() => done(() => this.#node.keeper.preserve(step, parts))),
-      ),
-    );
+    this.#inTurn(() => this.#exchange.preserve(step, parts));
   }
 
   #heartbeat(): void {
@@ -442,57 +286,28 @@ export class WorkerSession {
     this.#options.process.after(this.#options.cluster.timeouts.heartbeatMs, () => this.#heartbeat());
   }
 
+  #sayHello(why: string): void {
+    const { process, workerId } = this.#options;
+    process.log(() => `${workerId} hello at ${this.state.position} (${this.state.phase}): ${why}`);
+    this.#link.send({ $case: 'hello', value: this.#hello() });
+  }
+
   #hello(): Hello {
     const { workerId, process, seat, cluster } = this.#options;
-    const { state } = this;
-    const { reduced, newestVoid } = state;
-    const isWhole = state.phase === 'ready';
-    const hidesTerm = state.term.number === 0 || cluster.mutants.noTermCheck === true;
-    return {
+    const { runId, fingerprint } = cluster.rules;
+    const identity = {
       ...{
         protocolVersion: 1,
-        runId: cluster.rules.runId,
+        runId,
         genesis: GENESIS,
-        fingerprint: cluster.rules.fingerprint,
+        fingerprint,
+        worker: workerId,
+        address: this.#address,
       },
-      ...{ worker: workerId, address: this.#address, device: 'cpu', host: process.host, pid: 1 },
-      position: isWhole ? state.position : 0,
-      empty: !isWhole,
-      mathHash: isWhole ? state.mathHash : GENESIS,
-      stateDigest: isWhole ? state.stateDigest : '',
-      has: isWhole ? [...state.has] : [],
-      running: isWhole ? runningSlots(state) : [],
-      spares: isWhole
-        ? [...state.spares].map(([slot, digests]) => ({ slot, digests: Buffer.from(digests) }))
-        : [],
-      reduced:
-        reduced === null || !isWhole
-          ? undefined
-          : {
-              ...reduced,
-              digest: reduced.gradDigest,
-              report: Buffer.from(reduced.report),
-              term: { number: reduced.reducedIn.number, leader: reduced.reducedIn.leader },
-              attempt: reduced.reducedIn.attempt,
-            },
-      newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
-      ...{ entriesFirst: 0, entriesEnd: 0 },
-      highestTerm: hidesTerm ? undefined : { ...state.term },
+      ...{ device: 'cpu', host: process.host, pid: 1, threads: 1 },
       seat: this.#seatUsed ? '' : seat,
-      threads: 1,
     };
+    const hello = composeHello(identity, this.state);
+    return cluster.mutants.noTermCheck === true ? { ...hello, highestTerm: undefined } : hello;
   }
-}
-
-function* done<T>(act: () => T): Task<T> {
-  return act();
-}
-
-function entryFacts(entry: LedgerEntry): EntryFacts {
-  return {
-    step: entry.math.step,
-    mathHash: entry.mathHash,
-    gradDigest: entry.math.gradDigest,
-    followsFrom: (position, mathHash) => mathFollows({ step: position - 1, mathHash }, entry),
-  };
 }

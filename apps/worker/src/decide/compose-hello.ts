@@ -1,9 +1,9 @@
-import { PROTOCOL_VERSION, type Hello } from '@cria/protocol';
-import { hostname } from 'node:os';
-import { runningSlots, type WorkerState } from '../decide/worker-state.js';
+import type { Hello } from '@cria/protocol';
+import { runningSlots, type WorkerState } from './worker-state.js';
 
 /** What does not change while a worker serves a run. */
 export interface WorkerIdentity {
+  readonly protocolVersion: number;
   readonly runId: string;
   readonly genesis: string;
   readonly fingerprint: string;
@@ -11,6 +11,8 @@ export interface WorkerIdentity {
   /** Where peers fetch from it. */
   readonly address: string;
   readonly device: string;
+  readonly host: string;
+  readonly pid: number;
   readonly threads: number;
   /** The invitation that led here; empty once it is used up. */
   readonly seat: string;
@@ -22,9 +24,6 @@ export function composeHello(identity: WorkerIdentity, state: WorkerState): Hell
   const isWhole = state.phase === 'ready';
   return {
     ...identity,
-    protocolVersion: PROTOCOL_VERSION,
-    host: hostname(),
-    pid: process.pid,
     position: isWhole ? state.position : 0,
     empty: !isWhole,
     mathHash: isWhole ? state.mathHash : identity.genesis,
