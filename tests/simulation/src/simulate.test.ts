@@ -7,6 +7,7 @@ const FOUND: ReadonlyArray<readonly [seed: number, what: string]> = [
   [4875, 'a bit that turned over and back within a step'],
   [7585, 'a spare that was computed from a state which was gone'],
   [7688, 'a worker that was to load a checkpoint while it applied a step'],
+  [11384, 'workers that were counted on for states which they had given up for a copy'],
 ];
 
 describe('a simulated cluster', () => {

@@ -40,6 +40,20 @@ describe('the first step', () => {
   });
 });
 
+describe('a worker that was told to copy another state', () => {
+  it('is not counted on for the one that it had: the newest checkpoint is, when its donor dies', () => {
+    const bench = new Bench({ head: 8, manifestStep: 6 });
+    bench.hello(A, { empty: false, position: 8 }).hello(B, { empty: false, position: 7 });
+    bench.on({ kind: 'tick' }, 2000);
+    expect(bench.did('welcome')).toMatchObject([
+      { worker: A, role: 'member', step: 8 },
+      { worker: B, role: 'shadow', step: 8 },
+    ]);
+    bench.on({ kind: 'disconnected', worker: A, why: 'reset' });
+    expect(bench.did('welcome')).toMatchObject([{ worker: B, role: 'load', step: 6 }]);
+  });
+});
+
 describe('commit', () => {
   it('appends when all have prepared the same, then commits to all and grants the next step (H11)', () => {
     const bench = twoAtWork().prepared(A);

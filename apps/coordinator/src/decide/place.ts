@@ -230,6 +230,7 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
     }
   }
   record.role = roleAt(turn, record, state.next);
+  if (record.role === 'load' || record.role === 'shadow') forgetStateOf(turn, record);
   if (record.role === 'member' && mustOnlyListen(turn, record)) {
     record.role = 'shadow';
     // Without a state it has to copy one first, and says Hello when that is whole.
@@ -253,6 +254,15 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
   } else adoptPrepared(turn, record.id, record.reduced);
   if (facts?.position === state.next)
     for (const { slot, digest } of facts.spares) takeSpare(turn, record.id, slot, digest);
+}
+
+/** It is told to load or copy another state over its own: nothing that its Hello said is there any more. */
+function forgetStateOf({ state }: Turn, record: WorkerRecord): void {
+  record.empty = true;
+  record.position = 0;
+  record.reduced = null;
+  record.appliedDigest = null;
+  state.hellos.delete(record.id);
 }
 
 /**
