@@ -1,4 +1,3 @@
-import { validateRunConfig, type DescribeReply } from '@cria/protocol';
 import { connectRedis, redisSeatTaker, type TakenSeat } from '@cria/queue';
 import {
   createLog,
@@ -11,8 +10,8 @@ import {
   type LogLevel,
 } from '@cria/runtime';
 import type { WorkerOptions } from './options.js';
-import { describe } from './rpc/control-link.js';
-import { RunSession, type RunFacts, type SessionEnd } from './run-session.js';
+import { findRun } from './rpc/find-run.js';
+import { RunSession, type SessionEnd } from './run-session.js';
 
 /**
  * Takes seats and trains until the signal aborts (leaves cleanly) or, with `once`, the run has ended.
@@ -83,30 +82,10 @@ async function serve(
   options: WorkerOptions,
   parts: { signal: AbortSignal; log: Log },
 ): Promise<SessionEnd> {
-  const facts = await findRun(seat);
+  const facts = await findRun(seat, systemClock);
   const workerId = `worker-${randomId(4)}`;
   const log = parts.log.child({ worker: workerId, run: facts.runName });
   log.info({ seat: seat.jobId }, 'took a seat');
   const session = new RunSession({ workerId, facts, seat, options, clock: systemClock, log });
   return session.run(parts.signal);
-}
-
-/** What the run is, from the first coordinator that answers. */
-async function findRun(seat: TakenSeat): Promise<RunFacts> {
-  let last: unknown = null;
-  for (const address of seat.addresses) {
-    try {
-      const reply = await describe(address, seat.runId, systemClock);
-      if (reply.runId === seat.runId) return factsOf(reply);
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw new CriaError('PEER_UNREACHABLE', `no coordinator of run ${seat.runName} answers`, { cause: last });
-}
-
-function factsOf(reply: DescribeReply): RunFacts {
-  const { runId, runName, genesis, fingerprint, gridBits, configJson } = reply;
-  const config = validateRunConfig(JSON.parse(configJson), `the configuration of run ${runName}`);
-  return { runId, runName, genesis, fingerprint, gridBits, config };
 }

@@ -1,4 +1,4 @@
-export { PROTOCOL_VERSION } from './version.js';
+export { PROTOCOL_VERSION, versionConflict } from './version.js';
 export { runConfigSchema, DEFAULT_GRID_BITS } from './config/run-config.js';
 export type { RunConfig } from './config/run-config.js';
 export { parseOverride, parseRunConfig, parseYaml, validateRunConfig } from './config/parse-config.js';

@@ -12,6 +12,7 @@ export const ERROR_ACTIONS = {
   RUN_EXISTS: 'fix-config',
   RUN_MISMATCH: 'fix-config',
   RUN_NOT_FOUND: 'fix-config',
+  VERSION_MISMATCH: 'fix-config',
   DATA_EMPTY: 'fix-config',
   DATA_CORRUPT: 'give-up',
   ENGINE_UNAVAILABLE: 'fix-config',

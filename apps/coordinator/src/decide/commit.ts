@@ -5,7 +5,7 @@ import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
 import {
   membersOf,
   forgetSlots,
-  slotsOf,
+  slotsByWorker,
   workersByAge,
   type LeaderState,
   type EntryDigests,
@@ -153,10 +153,12 @@ function openStep(turn: Turn, step: number): void {
  * second) does not idle a machine for the rest of the run.
  */
 function forgiveTheIdle(state: LeaderState): void {
-  const known = membersOf(state).flatMap(({ slotMs }) => (slotMs === null ? [] : [slotMs]));
+  const members = membersOf(state);
+  const known = members.flatMap(({ slotMs }) => (slotMs === null ? [] : [slotMs]));
   const fastestMs = Math.min(...known);
-  for (const member of membersOf(state)) {
-    if (member.slotMs === null || slotsOf(state, member.id).length > 0) continue;
+  const slots = slotsByWorker(state);
+  for (const member of members) {
+    if (member.slotMs === null || slots.has(member.id)) continue;
     member.slotMs = Math.max(fastestMs, 0.7 * member.slotMs);
   }
 }

@@ -1,6 +1,13 @@
 // Granting slots: a few at a time, to whoever is expected to finish first (PROTOCOL 4.1).
 import type { WorkerId } from '@cria/runtime';
-import { loadOf, membersOf, workingMembers, type LeaderState, type WorkerRecord } from './leader-state.js';
+import {
+  loadByWorker,
+  loadOf,
+  membersOf,
+  workingMembers,
+  type LeaderState,
+  type WorkerRecord,
+} from './leader-state.js';
 import { takeSpare, trustTheEqual } from './verify.js';
 import { note, type Turn } from './turn.js';
 
@@ -17,14 +24,16 @@ export function grantOpenSlots(turn: Turn): boolean {
   if (open.length === 0) return true;
   const able = provenMembers(turn);
   if (!mayGrant(turn, able)) return false;
-  const load = new Map(able.map((member) => [member.id, loadOf(state, member.id)]));
   const grants = new Map<WorkerId, number[]>();
+  const candidates = candidatesOf(turn, able);
   for (const slot of open) {
-    const best = soonestToFinish(able, load);
-    if (best === null || (load.get(best.id) ?? 0) >= GRANTS_AHEAD) break;
-    take(turn, best, slot);
-    load.set(best.id, (load.get(best.id) ?? 0) + 1);
-    grants.set(best.id, [...(grants.get(best.id) ?? []), slot]);
+    const best = soonestToFinish(candidates);
+    if (best === null || best.load >= GRANTS_AHEAD) break;
+    const { record } = best;
+    if (best.load === 0) record.busySinceMs = turn.nowMs;
+    state.slots[slot] = { kind: 'granted', worker: record.id, sinceMs: turn.nowMs };
+    best.load += 1;
+    grants.set(record.id, [...(grants.get(record.id) ?? []), slot]);
   }
   for (const [worker, slots] of grants)
     turn.effects.push({ do: 'grant', worker, step: state.next, slots, spares: [] });
@@ -48,11 +57,11 @@ export function releaseFromStragglers(turn: Turn): void {
   const { state } = turn;
   if (state.prepared.size > 0 || state.slots.some((slot) => slot.kind === 'open')) return;
   const able = workingMembers(state).filter((member) => !member.isUnproven);
-  const idleMs = able.flatMap(({ id, slotMs }) =>
-    slotMs !== null && loadOf(state, id) === 0 ? [slotMs] : [],
-  );
+  const loads = loadByWorker(state);
+  const idleMs = able.flatMap(({ id, slotMs }) => (slotMs !== null && !loads.has(id) ? [slotMs] : []));
   if (idleMs.length === 0) return;
   for (const member of able) {
+    if ((loads.get(member.id) ?? 0) < GRANTS_AHEAD) continue;
     const slot = waitingSlotOf(state, member.id);
     if (slot === null || state.releasing.has(slot)) continue;
     const elapsedMs = turn.nowMs - member.busySinceMs;
@@ -110,8 +119,9 @@ export function slotIsDone(
 
 /** Whether the slot that a member computes takes suspiciously long, whatever its heartbeats say. */
 export function isOverdue(state: LeaderState, record: WorkerRecord, nowMs: number): boolean {
-  if (record.slotMs === null || loadOf(state, record.id) === 0) return false;
-  return nowMs - record.busySinceMs > Math.max(state.rules.suspectMs, 4 * record.slotMs) + record.slotMs;
+  if (record.slotMs === null) return false;
+  const longestMs = Math.max(state.rules.suspectMs, 4 * record.slotMs) + record.slotMs;
+  return nowMs - record.busySinceMs > longestMs && loadOf(state, record.id) > 0;
 }
 
 function mayGrant(turn: Turn, able: readonly WorkerRecord[]): boolean {
@@ -134,25 +144,33 @@ function wait(turn: Turn, what: string): false {
   return false;
 }
 
-function take(turn: Turn, record: WorkerRecord, slot: number): void {
-  const { state, nowMs } = turn;
-  if (loadOf(state, record.id) === 0) record.busySinceMs = nowMs;
-  state.slots[slot] = { kind: 'granted', worker: record.id, sinceMs: nowMs };
+interface Candidate {
+  readonly record: WorkerRecord;
+  /** Time of a slot, known or assumed. */
+  readonly slotMs: number;
+  load: number;
+}
+
+function candidatesOf({ state }: Turn, able: readonly WorkerRecord[]): Candidate[] {
+  // Nobody knows yet how fast a newcomer is: as fast as the fastest, so that it gets work and shows it.
+  let fastestMs: number | null = null;
+  for (const { slotMs } of able) if (slotMs !== null) fastestMs = Math.min(fastestMs ?? slotMs, slotMs);
+  const assumedMs = fastestMs ?? 1;
+  const loads = loadByWorker(state);
+  return able.map((record) => ({
+    record,
+    slotMs: record.slotMs ?? assumedMs,
+    load: loads.get(record.id) ?? 0,
+  }));
 }
 
 /** Who would finish one more slot first; when that one is full, the slot waits for it rather than for a slow one. */
-function soonestToFinish(
-  able: readonly WorkerRecord[],
-  load: ReadonlyMap<WorkerId, number>,
-): WorkerRecord | null {
-  let best: WorkerRecord | null = null;
+function soonestToFinish(candidates: readonly Candidate[]): Candidate | null {
+  let best: Candidate | null = null;
   let bestMs = Infinity;
-  // Nobody knows yet how fast a newcomer is: as fast as the fastest, so that it gets work and shows it.
-  const knownMs = able.flatMap(({ slotMs }) => (slotMs === null ? [] : [slotMs]));
-  const assumedMs = knownMs.length === 0 ? 1 : Math.min(...knownMs);
-  for (const member of able) {
-    const finishMs = ((load.get(member.id) ?? 0) + 1) * (member.slotMs ?? assumedMs);
-    if (finishMs < bestMs) [best, bestMs] = [member, finishMs];
+  for (const candidate of candidates) {
+    const finishMs = (candidate.load + 1) * candidate.slotMs;
+    if (finishMs < bestMs) [best, bestMs] = [candidate, finishMs];
   }
   return best;
 }

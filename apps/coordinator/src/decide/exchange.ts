@@ -2,6 +2,7 @@
 import type { WorkerId } from '@cria/runtime';
 import {
   membersOf,
+  slotsByWorker,
   slotsOf,
   workersByAge,
   type LeaderState,
@@ -14,13 +15,15 @@ import { note, type Turn } from './turn.js';
 /** Sends a new Exchange: every slot is granted (or somebody has the sum already). */
 export function startExchange(turn: Turn): void {
   const { state, nowMs } = turn;
-  const from = membersOf(state).flatMap((member) => (state.prepared.has(member.id) ? [member.id] : []));
-  const members = membersOf(state).filter((member) => member.position === state.next);
-  const takesPart = members.filter((member) => from.length > 0 || slotsOf(state, member.id).length > 0);
+  const all = membersOf(state);
+  const from = all.flatMap((member) => (state.prepared.has(member.id) ? [member.id] : []));
+  const members = all.filter((member) => member.position === state.next);
+  const slots = slotsByWorker(state);
+  const takesPart = members.filter((member) => from.length > 0 || slots.has(member.id));
   if (takesPart.length === 0) return;
   state.attempt += 1;
   state.attemptsThisStep += 1;
-  const sets = takesPart.map((member) => ({ worker: member.id, slots: slotsOf(state, member.id) }));
+  const sets = takesPart.map((member) => ({ worker: member.id, slots: slots.get(member.id) ?? [] }));
   state.exchange = {
     attempt: state.attempt,
     sets: new Map(sets.map(({ worker, slots }) => [worker, slots])),

@@ -193,7 +193,10 @@ export interface LeaderState {
   /** Step of the newest manifest; null when there is none. */
   manifestStep: number | null;
   desired: Desired;
+  /** Changed by addWorker and removeWorker alone. */
   readonly workers: Map<WorkerId, WorkerRecord>;
+  /** The same in the order of joining; null when somebody came or went since it was asked for. */
+  byAge: readonly WorkerRecord[] | null;
   /** Newest Hello of each worker: what it kept is looked at when it is placed. */
   readonly hellos: Map<WorkerId, HelloFacts>;
   /** Invitations taken whose Hello has not come, with the time they were taken. */
@@ -270,6 +273,7 @@ export function newLeaderState(options: {
     manifestStep,
     desired,
     workers: new Map(),
+    byAge: null,
     hellos: new Map(),
     invitations: new Map(),
     slots: openSlots(rules.slots),
@@ -308,11 +312,23 @@ export function openSlots(count: number): SlotRecord[] {
   return Array.from({ length: count }, () => ({ kind: 'open' }) as const);
 }
 
+export function addWorker(state: LeaderState, record: WorkerRecord): void {
+  state.workers.set(record.id, record);
+  state.byAge = null;
+}
+
+/** @returns whether it was there */
+export function removeWorker(state: LeaderState, worker: WorkerId): boolean {
+  state.byAge = null;
+  return state.workers.delete(worker);
+}
+
 /** Workers in the order of joining, then by id: the order of parts and stripes. */
-export function workersByAge(state: LeaderState): WorkerRecord[] {
-  return [...state.workers.values()].sort(
+export function workersByAge(state: LeaderState): readonly WorkerRecord[] {
+  state.byAge ??= [...state.workers.values()].sort(
     (a, b) => a.joinedMs - b.joinedMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
   );
+  return state.byAge;
 }
 
 export function membersOf(state: LeaderState): WorkerRecord[] {
@@ -329,6 +345,18 @@ export function workingMembers(state: LeaderState): WorkerRecord[] {
 /** Slots that the step's record gives to a worker, granted or done. */
 export function slotsOf(state: LeaderState, worker: WorkerId): number[] {
   return state.slots.flatMap((slot, k) => (slot.kind !== 'open' && slot.worker === worker ? [k] : []));
+}
+
+/** The same for all workers at once: one pass, however many there are. */
+export function slotsByWorker(state: LeaderState): Map<WorkerId, number[]> {
+  const slotsOfWorker = new Map<WorkerId, number[]>();
+  state.slots.forEach((slot, k) => {
+    if (slot.kind === 'open') return;
+    const own = slotsOfWorker.get(slot.worker);
+    if (own === undefined) slotsOfWorker.set(slot.worker, [k]);
+    else own.push(k);
+  });
+  return slotsOfWorker;
 }
 
 export function stepHasBegun(state: LeaderState): boolean {
@@ -353,4 +381,14 @@ export function loadOf(state: LeaderState, worker: WorkerId): number {
   for (const spares of state.spares.values())
     for (const spare of spares) if (spare.digest === null && spare.worker === worker) load += 1;
   return load;
+}
+
+/** The same for all workers at once; who is not in it has none. */
+export function loadByWorker(state: LeaderState): Map<WorkerId, number> {
+  const loads = new Map<WorkerId, number>();
+  const count = (worker: WorkerId): void => void loads.set(worker, (loads.get(worker) ?? 0) + 1);
+  for (const slot of state.slots) if (slot.kind === 'granted') count(slot.worker);
+  for (const spares of state.spares.values())
+    for (const spare of spares) if (spare.digest === null) count(spare.worker);
+  return loads;
 }

@@ -1,6 +1,13 @@
 // A worker is gone: what it held is open again, everybody else's work stays (PROTOCOL 4.7).
 import type { WorkerId } from '@cria/runtime';
-import { forgetSlots, membersOf, slotsOf, type LeaderState, type WorkerRecord } from './leader-state.js';
+import {
+  forgetSlots,
+  membersOf,
+  removeWorker,
+  slotsOf,
+  type LeaderState,
+  type WorkerRecord,
+} from './leader-state.js';
 import { countFlap } from './seats.js';
 import { note, type Turn } from './turn.js';
 import { forgetSparesOf } from './verify.js';
@@ -15,7 +22,7 @@ export interface Loss {
 /** Removes a worker and takes back what only it had. */
 export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
   const { state, nowMs } = turn;
-  if (!state.workers.delete(record.id)) return;
+  if (!removeWorker(state, record.id)) return;
   state.hellos.delete(record.id);
   if (loss.evict === true)
     turn.effects.push({ do: 'evict', worker: record.id, why: loss.why, mayReturn: true });

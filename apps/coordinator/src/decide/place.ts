@@ -2,10 +2,12 @@
 import type { WorkerId } from '@cria/runtime';
 import type { HelloFacts } from './leader-events.js';
 import {
+  addWorker,
   membersOf,
   forgetSlots,
   workersByAge,
   type AttemptMark,
+  type LeaderState,
   type PreparedGradient,
   type WorkerRecord,
   type WorkerRole,
@@ -43,7 +45,7 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
   // It has copied or loaded its state and never computed a slot here.
   record.isUnproven = before?.isUnproven === true || before?.role === 'shadow';
-  state.workers.set(record.id, record);
+  addWorker(state, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
   if (state.phase === 'run') placeWorker(turn, record);
@@ -107,7 +109,7 @@ export function finishGathering(turn: Turn): void {
   if (isFirstLife) state.startWaitUntilMs = turn.nowMs + state.rules.startWaitMs;
   beginAt(turn, chooseNext(turn));
   // Those who have a state first: the others copy it from them.
-  const byState = workersByAge(state).sort(
+  const byState = [...workersByAge(state)].sort(
     (a, b) => Number(a.empty) - Number(b.empty) || b.position - a.position,
   );
   for (const record of byState) placeWorker(turn, record);
@@ -238,7 +240,7 @@ function placeWorker(turn: Turn, record: WorkerRecord): void {
   }
   const facts = state.hellos.get(record.id);
   const keep = record.role === 'member' && facts !== undefined ? keepFinishedWork(turn, record, facts) : [];
-  const donors = membersOf(state).flatMap((member) => (member === record ? [] : [member.id]));
+  const donors = record.role === 'shadow' ? donorsFor(state, record) : [];
   turn.effects.push({ do: 'welcome', worker: record.id, role: record.role, step: state.next, keep, donors });
   announce(turn, record);
   if (record.caughtUp) repeatExchangeTo(turn, record.id);
@@ -263,6 +265,15 @@ function forgetStateOf({ state }: Turn, record: WorkerRecord): void {
   record.reduced = null;
   record.appliedDigest = null;
   state.hellos.delete(record.id);
+}
+
+/** Enough for a copy from several at once; others for the next newcomer, so that no donor has to serve many. */
+const DONORS_MAX = 8;
+
+function donorsFor(state: LeaderState, newcomer: WorkerRecord): WorkerId[] {
+  const members = membersOf(state).flatMap((member) => (member === newcomer ? [] : [member.id]));
+  const first = state.workers.size % Math.max(1, members.length);
+  return [...members.slice(first), ...members.slice(0, first)].slice(0, DONORS_MAX);
 }
 
 /**

@@ -1,5 +1,12 @@
 // The coordinator's control service: Describe for everybody, a control stream per worker while it leads.
-import { type DescribeReply, type DescribeRequest, type FromWorker } from '@cria/protocol';
+import {
+  versionConflict,
+  type DescribeReply,
+  type DescribeRequest,
+  type FromWorker,
+  type Hello,
+  type Term,
+} from '@cria/protocol';
 import { CriaError, workerId, type Log, type WorkerId } from '@cria/runtime';
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import { ControlServiceEncodingOnce } from './serialize-once.js';
@@ -9,6 +16,7 @@ export type WorkerMessage = NonNullable<FromWorker['message']>;
 
 /** Whoever leads takes the workers' messages. */
 export interface ControlSink {
+  readonly protoTerm: Term;
   connected(link: WorkerLink): void;
   message(worker: WorkerId, message: WorkerMessage): void;
   disconnected(worker: WorkerId, why: string): void;
@@ -85,7 +93,10 @@ export class ControlServer {
     let link: WorkerLink | null = null;
     call.on('data', ({ message }: FromWorker) => {
       if (message === undefined || this.#sink !== sink) return;
-      if (message.$case === 'hello') link = this.#register(call, message.value.worker, sink);
+      if (message.$case === 'hello') {
+        if (this.#refuses(call, message.value, sink)) return;
+        link = this.#register(call, message.value.worker, sink);
+      }
       if (link !== null && this.#isCurrent(link)) sink.message(link.worker, message);
     });
     const gone = (why: string) => () => {
@@ -99,6 +110,16 @@ export class ControlServer {
       gone('it closed its connection')();
       call.end();
     });
+  }
+
+  /** Whatever else a worker of another version says may mean something else than it seems to. */
+  #refuses(call: ControlCall, hello: Hello, sink: ControlSink): boolean {
+    const reason = versionConflict(hello.protocolVersion, `worker ${hello.worker} on ${hello.host}`);
+    if (reason === null) return false;
+    this.#options.log.warn({ worker: hello.worker }, reason);
+    call.write({ message: { $case: 'evict', value: { term: sink.protoTerm, reason, mayReturn: false } } });
+    call.end();
+    return true;
   }
 
   /** A worker has one control stream: a new one ends the old one. */

@@ -1,6 +1,6 @@
 // A worker's time on the run: the shell around decideWorker (apps/worker/src/run-session.ts), with fakes for the
 // engine thread, the exchange thread and the wires.
-import type { Exchange, Hello } from '@cria/protocol';
+import { PROTOCOL_VERSION, type Exchange, type Hello } from '@cria/protocol';
 import { composeHello } from '@cria/worker/decide/compose-hello';
 import { entryFacts } from '@cria/worker/decide/entry-facts';
 import { decideWorker } from '@cria/worker/decide/worker';
@@ -297,7 +297,7 @@ export class WorkerSession {
     const { runId, fingerprint } = cluster.rules;
     const identity = {
       ...{
-        protocolVersion: 1,
+        protocolVersion: PROTOCOL_VERSION,
         runId,
         genesis: GENESIS,
         fingerprint,
