@@ -78,7 +78,7 @@ describe('a connection', () => {
     const startedMs = systemClock.monotonicMs();
     const failure = connection.call('get', (c) => c.get('k'));
     await expect(failure).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', action: 'retry' });
-    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(1000);
+    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(5000);
     // Nothing will ever come over this socket: it is given up, and a new one is tried.
     await until('the connection is given up', () => !connection.isReady);
     process.kill(redis.server.pid, 'SIGCONT');

@@ -79,7 +79,7 @@ describe('the shards queue', () => {
     const startedMs = systemClock.monotonicMs();
     const next = newBoard(2);
     expect(await next.publishShards({ steps: 20, shardSteps: 5, fromStep: 7 })).toBe(3);
-    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(2000);
+    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(10_000);
     expect(await activeData()).toEqual([{ fromStep: 7, toStep: 10 }]);
     expect(await old.completeUpTo(5)).toBe('missing');
     expect(await left()).toBe(3);

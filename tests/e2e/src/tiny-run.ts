@@ -33,6 +33,19 @@ workers: { target: 1, min: 1 }
 `;
 }
 
+/**
+ * Time-outs that a busy machine does not reach: for claims that nothing is repeated and nobody suspected, which would
+ * otherwise depend on how long the operating system lets a process wait.
+ */
+export const CALM: readonly string[] = [
+  ...['heartbeatMs=5000', 'suspectMs=60000', 'gatherMs=60000'].flatMap((value) => [
+    '--set',
+    `timeouts.${value}`,
+  ]),
+];
+/** Also where no coordinator is killed. */
+export const LONG_LEASE: readonly string[] = ['--set', 'timeouts.leaseMs=60000'];
+
 /** Makes token files in `folder` with `cria data prepare`; returns their directory. */
 export async function prepareTokens(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true });

@@ -19,7 +19,7 @@ export interface TerminalOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 
 export class PseudoTerminal {
   readonly screen: VirtualScreen;

@@ -92,11 +92,22 @@ function isAlive(pid: number): boolean {
 
 /** Waits for an event that no callback tells of: another process's doing. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadlineMs = Date.now() + 15_000;
+  const deadlineMs = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadlineMs) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Waits like `until`, and no step follows meanwhile: the run cannot end before it was looked at. */
+async function held(condition: () => boolean, what: string): Promise<void> {
+  await until(() => steps() > 2, 'it has begun');
+  writeFileSync(join(out, 'hold'), '');
+  await until(condition, what);
+}
+
+function letGo(): void {
+  rmSync(join(out, 'hold'));
 }
 
 /** What the stand-ins have noted: workers when they are ready, everybody when they have left cleanly. */
@@ -124,8 +135,9 @@ function watchdogOf(pid: number): number {
 describe.runIf(process.platform === 'linux')('cria up', () => {
   it('prints the outcome and leaves no process behind', async () => {
     const up = startUp(40);
-    await until(isTraining, 'it trains');
+    await held(isTraining, 'it trains');
     const pids = [...children().values(), watchdogOf(up.pid)];
+    letGo();
     const { code, stdout } = await up.ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ run: 'stub', steps: 40, stateSha256: 'b' });
@@ -134,10 +146,11 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
 
   it.each(['redis', 'coordinator-0', 'worker-1'])('starts %s again when it is killed', async (place) => {
     const up = startUp(60);
-    await until(isTraining, 'it trains');
+    await held(isTraining, 'it trains');
     const victim = children().get(place) ?? -1;
     process.kill(victim, 'SIGKILL');
     await until(() => (children().get(place) ?? victim) !== victim, 'another one has taken its place');
+    letGo();
     const { code, stdout, stderr } = await up.ended;
     expect(stderr).toContain(`${place} ended (SIGKILL); starting it again now`);
     expect(code).toBe(0);

@@ -6,12 +6,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect, it } from 'vitest';
 import { EngineClient } from './engine-client.js';
 
-const MOST_LAG_MS = 50;
+/** Of a slot's time: were the loop to wait for the engine, it would lag by all of it, on a slow machine as on a fast one. */
+const MOST_LAG_SHARE = 0.1;
 const TRAIN_MS = 3000;
 const SEQUENCES = 2;
 
 it(
-  'the event loop of a worker lags less than 50 ms (p99) while its engine trains',
+  'the event loop of a worker lags less than a tenth of a slot (p99) while its engine trains',
   { timeout: 120_000 },
   async () => {
     const config = presetConfig('quickstart');
@@ -38,7 +39,7 @@ it(
       (_, i) => (i * 7919) % 50257,
     );
     const delay = monitorEventLoopDelay({ resolution: 5 });
-    const end = systemClock.monotonicMs() + TRAIN_MS;
+    const begin = systemClock.monotonicMs();
     let slots = 0;
     delay.enable();
     do {
@@ -51,12 +52,13 @@ it(
         spare: false,
       });
       slots += 1;
-    } while (systemClock.monotonicMs() < end);
+    } while (systemClock.monotonicMs() < begin + TRAIN_MS);
+    const slotMs = (systemClock.monotonicMs() - begin) / slots;
     delay.disable();
     await engine.close();
 
     expect(failures).toEqual([]);
     expect(delay.count).toBeGreaterThan(100);
-    expect(delay.percentile(99) / 1e6).toBeLessThan(MOST_LAG_MS);
+    expect(delay.percentile(99) / 1e6).toBeLessThan(MOST_LAG_SHARE * slotMs);
   },
 );

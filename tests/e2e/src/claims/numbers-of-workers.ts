@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
+import { DisturbedRun } from '../disturbed-run.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, type Outcome } from '../stage.js';
-import { TINY } from '../tiny-run.js';
+import { CALM, LONG_LEASE } from '../tiny-run.js';
 
 export function numbersOfWorkers(): void {
   for (const workers of [1, 2, 3]) {
@@ -21,22 +22,22 @@ export function numbersOfWorkers(): void {
   claim(
     '`cria scale` from 1 to 3 to 2 during the run changes nothing, and no exchange waits',
     async (stage) => {
-      const up = stage.up(tiny(1, TINY.budgetSteps));
-      const stepOf = (members: number, from: number): number | null =>
-        stage.run.ledger().find((entry) => entry.step >= from && entry.members.length === members)?.step ??
-        null;
-      await stage.committed(2);
-      await stage.wish('scale', '3');
-      const three = await stage.until('three workers share a step', () => stepOf(3, 2));
-      await stage.wish('scale', '2');
-      await stage.until('two workers share a step', () => stepOf(2, three + 1));
-      await expectUndisturbed(stage, await up.outcome(), TINY.budgetSteps);
-      expect(stage.run.events('scaled').map(({ text }) => text)).toEqual([
+      const run = new DisturbedRun(stage, { workers: 1, flags: [...CALM, ...LONG_LEASE] });
+      await run.begun();
+      for (const target of [3, 2]) {
+        await run.scale(target);
+        const from = stage.run.steps();
+        await stage.until(`${target} workers share a step`, () =>
+          stage.run.ledger().find(({ step, members }) => step >= from && members.length === target),
+        );
+      }
+      await run.compare();
+      expect(stage.disturbed.events('scaled').map(({ text }) => text)).toEqual([
         'target 1 -> 3 workers',
         'target 3 -> 2 workers',
       ]);
       for (const kind of ['worker-lost', 'exchange-repeated', 'step-replayed']) {
-        expect(stage.run.events(kind)).toEqual([]);
+        expect(stage.disturbed.events(kind)).toEqual([]);
       }
     },
   );

@@ -6,29 +6,26 @@ import { expectUndisturbed, tiny } from '../reference.js';
 import { claim, type Life, type Stage } from '../stage.js';
 import { TINY } from '../tiny-run.js';
 
-/** The watchdog sends SIGTERM, and SIGKILL five seconds later. */
-const ORPHANS_GONE_MS = 10_000;
-
 export function resumes(): void {
   claim('by a power cut, and goes on with fewer workers', async (stage) => {
-    stage.up(tiny(3));
+    stage.up(tiny(3, TINY.budgetSteps));
     await stage.checkpointed(4);
-    await stage.committed(6);
-    killAllIn(stage.folder);
-    await expectUndisturbed(stage, await resumed(stage, 1).outcome());
+    await stage.whileStepsWait(() => killAllIn(stage.folder));
+    await expectGoesOn(stage, 1);
     expect(stage.run.events('run-resumed')).toHaveLength(1);
   });
 
   claim(
     'by SIGKILL to `cria up`, whose children then end too, and goes on with more workers',
     async (stage) => {
-      const up = stage.up(tiny(1));
+      const up = stage.up(tiny(1, TINY.budgetSteps));
       await stage.checkpointed(4);
-      await stage.committed(5);
-      expect(commandsIn(stage)).toContain('redis-server');
-      up.signal('SIGKILL');
-      await stage.empty(ORPHANS_GONE_MS);
-      await expectUndisturbed(stage, await resumed(stage, 3).outcome());
+      await stage.whileStepsWait(() => {
+        expect(commandsIn(stage)).toContain('redis-server');
+        up.signal('SIGKILL');
+      });
+      await stage.empty();
+      await expectGoesOn(stage, 3);
     },
   );
 
@@ -37,14 +34,14 @@ export function resumes(): void {
     ['SIGTERM', 143],
   ] as const) {
     claim(`by ${signal}: \`cria up\` leaves nobody behind and says how to go on`, async (stage) => {
-      const up = stage.up(tiny(2));
+      const up = stage.up(tiny(2, TINY.budgetSteps));
       await stage.committed(5);
-      up.signal(signal);
+      await stage.whileStepsWait(() => up.signal(signal));
       const { code, stderr } = await up.ended;
       expect(code).toBe(exitCode);
       expect(processesIn(stage.folder)).toEqual([]);
       expect(stderr).toContain(`\`cria up --out ${stage.run.path} --resume\` goes on`);
-      if (signal === 'SIGINT') await expectUndisturbed(stage, await resumed(stage, 1).outcome());
+      if (signal === 'SIGINT') await expectGoesOn(stage, 1);
     });
   }
 
@@ -69,8 +66,15 @@ export function resumes(): void {
   });
 }
 
+/** The next life trains some steps more, to one that the reference has a checkpoint of. */
+async function expectGoesOn(stage: Stage, workers: number): Promise<void> {
+  const every = TINY.checkpointEverySteps;
+  const steps = every * Math.ceil((stage.run.steps() + 2) / every);
+  await expectUndisturbed(stage, await resumed(stage, workers, steps).outcome(), steps);
+}
+
 /** The next life, which takes the configuration from the run's directory. */
-function resumed(stage: Stage, workers: number, steps: number = TINY.steps): Life {
+function resumed(stage: Stage, workers: number, steps: number): Life {
   return stage.up(['--resume', '--workers', String(workers), '--steps', String(steps)]);
 }
 
