@@ -4,7 +4,6 @@ import type { AppendOutcome, StripeOrder } from './leader-events.js';
 import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
 import {
   membersOf,
-  forgetSlots,
   slotsByWorker,
   workersByAge,
   type LeaderState,
@@ -12,6 +11,7 @@ import {
   type PreparedGradient,
   type WorkerRecord,
 } from './leader-state.js';
+import { beginStep } from './begin-step.js';
 import { orderStripes } from './checkpoint.js';
 import { dismiss, preparedAgree, startAnew } from './settle.js';
 import { askForSpares, recomputedSlots, spareResults } from './verify.js';
@@ -118,17 +118,8 @@ function publish(turn: Turn, entry: EntryDigests): void {
 function openStep(turn: Turn, step: number): void {
   const { state, nowMs } = turn;
   forgiveTheIdle(state);
-  state.next = step;
-  forgetSlots(state);
   state.flaps = Math.max(0, state.flaps - 1);
-  state.slotDeaths.fill(0);
-  state.exchange = null;
-  state.prepared.clear();
-  state.complaints = [];
-  state.stepStartedMs = nowMs;
-  state.lostMs = 0;
-  state.attemptsThisStep = 0;
-  state.undecided = 0;
+  beginStep(turn, step);
   for (const worker of workersByAge(state)) {
     worker.reduced = null;
     if (worker.isUnproven) worker.unprovenSteps += 1;

@@ -1,5 +1,6 @@
 // Exchanges: who sums what with whom, and who is dropped when it does not work (PROTOCOL 4.3, 4.8).
 import type { WorkerId } from '@cria/runtime';
+import { dropWorkOf } from './drop-work.js';
 import {
   membersOf,
   slotsByWorker,
@@ -132,14 +133,7 @@ function dropDoubledSlots(turn: Turn, slots: readonly number[]): void {
     const own = slotsOf(state, member.id);
     if (!own.some((slot) => bad.has(slot))) continue;
     for (const slot of own) state.slots[slot] = { kind: 'open' };
-    turn.effects.push({
-      do: 'welcome',
-      worker: member.id,
-      role: 'member',
-      step: state.next,
-      keep: [],
-      donors: [],
-    });
+    dropWorkOf(turn, member.id);
   }
   for (const slot of bad) state.slots[slot] = { kind: 'open' };
   state.prepared.clear();

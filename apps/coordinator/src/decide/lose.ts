@@ -1,5 +1,6 @@
 // A worker is gone: what it held is open again, everybody else's work stays (PROTOCOL 4.7).
 import type { WorkerId } from '@cria/runtime';
+import { dropWorkOf } from './drop-work.js';
 import {
   forgetSlots,
   membersOf,
@@ -81,14 +82,7 @@ function reopen(turn: Turn, slots: readonly number[]): void {
     // For comparison alone: the whole step is computed again, as systems without salvage do.
     forgetSlots(state);
     for (const member of membersOf(state)) {
-      turn.effects.push({
-        do: 'welcome',
-        worker: member.id,
-        role: 'member',
-        step: state.next,
-        keep: [],
-        donors: [],
-      });
+      dropWorkOf(turn, member.id);
     }
     return;
   }

@@ -1,10 +1,10 @@
 // Where a worker that says Hello belongs (PROTOCOL 5.4, 5.5).
 import type { WorkerId } from '@cria/runtime';
+import { beginStep } from './begin-step.js';
 import type { HelloFacts } from './leader-events.js';
 import {
   addWorker,
   membersOf,
-  forgetSlots,
   workersByAge,
   type AttemptMark,
   type LeaderState,
@@ -193,18 +193,8 @@ function chooseNext(turn: Turn): number {
 }
 
 function beginAt(turn: Turn, step: number): void {
-  const { state, nowMs } = turn;
-  state.next = step;
-  forgetSlots(state);
-  state.slotDeaths = new Array<number>(state.rules.slots).fill(0);
-  state.exchange = null;
-  state.prepared.clear();
-  state.complaints = [];
-  state.stepStartedMs = nowMs;
-  state.lostMs = 0;
-  state.attemptsThisStep = 0;
-  state.undecided = 0;
-  state.evaluation = null;
+  beginStep(turn, step);
+  turn.state.evaluation = null;
 }
 
 /** The worker holds the gradient that the ledger's entry of `step` names. */

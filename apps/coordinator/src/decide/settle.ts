@@ -1,4 +1,5 @@
 // Digests that differ: who goes, and what is made again (PROTOCOL 4.5, section 6).
+import { dropWorkOf } from './drop-work.js';
 import {
   membersOf,
   forgetSlots,
@@ -108,14 +109,7 @@ export function startAnew(turn: Turn): void {
   state.exchange = null;
   for (const member of membersOf(state)) {
     if (slotsOf(state, member.id).length === 0) continue;
-    turn.effects.push({
-      do: 'welcome',
-      worker: member.id,
-      role: 'member',
-      step: state.next,
-      keep: [],
-      donors: [],
-    });
+    dropWorkOf(turn, member.id);
   }
   forgetSlots(state);
 }
