@@ -8,6 +8,10 @@ const FOUND: ReadonlyArray<readonly [seed: number, what: string]> = [
   [7585, 'a spare that was computed from a state which was gone'],
   [7688, 'a worker that was to load a checkpoint while it applied a step'],
   [11384, 'workers that were counted on for states which they had given up for a copy'],
+  [
+    14389,
+    'a state copied from a worker that was damaged after it had applied, and dismissed before it could be compared',
+  ],
 ];
 
 describe('a simulated cluster', () => {

@@ -12,5 +12,6 @@ export function beginStep({ state, nowMs }: Turn, step: number): void {
   state.stepStartedMs = nowMs;
   state.lostMs = 0;
   state.attemptsThisStep = 0;
+  state.agreedDigest = null;
   state.undecided = 0;
 }

@@ -227,6 +227,8 @@ export interface LeaderState {
   voidNext: boolean;
   /** Sums of exchanges before this one are not to be trusted, whoever still holds them; null: there was none. */
   newestVoid: AttemptMark | null;
+  /** Digest of the state of the step under way, once all members reported the same when they had applied. */
+  agreedDigest: string | null;
   /** How often the digests of this step differed and nothing told who was wrong. */
   undecided: number;
   complaints: Complaint[];
@@ -294,6 +296,7 @@ export function newLeaderState(options: {
     committing: false,
     voidNext: false,
     newestVoid: null,
+    agreedDigest: null,
     undecided: 0,
     complaints: [],
     complaintsUntilMs: 0,

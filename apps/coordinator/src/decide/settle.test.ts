@@ -36,6 +36,24 @@ describe('states that differ after an apply', () => {
   });
 });
 
+describe('a copy of the state', () => {
+  function copiedFromA(stateDigest: string): Bench {
+    const bench = appliedAt1([A, 's1']);
+    bench.on({ kind: 'desired', desired: { ...bench.state.desired, revision: 2, target: 2 } });
+    return bench.hello(B).hello(B, { empty: false, position: 1, stateDigest });
+  }
+
+  it('that is not what its donor wrote goes: the donor has been damaged since, and may be gone tomorrow', () => {
+    const bench = copiedFromA('x');
+    expect(bench.did('evict')).toMatchObject([{ worker: B, mayReturn: true }]);
+    expect(bench.state.workers.has(A)).toBe(true);
+  });
+
+  it('that is what its donor wrote stays', () => {
+    expect(copiedFromA('s1').did('evict')).toEqual([]);
+  });
+});
+
 describe('what Prepare says', () => {
   it('against its own Applied digest sends the worker away, of two', () => {
     const bench = appliedAt1([A, 's1'], [B, 's1']).prepared(A).prepared(B, { stateDigest: 'x' });

@@ -22,11 +22,15 @@ const SUMS_MAX = 2;
  */
 export function statesAgree(turn: Turn): boolean {
   const { state } = turn;
+  dismissWrongCopies(turn);
   const members = membersOf(state).filter((member) => member.position === state.next);
   const digests = members.flatMap(({ appliedDigest }) => (appliedDigest === null ? [] : [appliedDigest]));
   if (digests.length < members.length || digests.length === 0) return true;
   const known = state.entries.get(state.next)?.stateDigest;
-  if (known === undefined && digests.every((digest) => digest === digests[0])) return true;
+  if (known === undefined && digests.every((digest) => digest === digests[0])) {
+    state.agreedDigest = digests[0] ?? null;
+    return true;
+  }
   const right = known ?? mostOf(digests);
   if (right === null) beginAllAnew(turn, `the states of step ${state.next} differ`);
   else {
@@ -36,6 +40,17 @@ export function statesAgree(turn: Turn): boolean {
   }
   startAnew(turn);
   return false;
+}
+
+/** A copy of a state that had changed since its donor wrote it: the donor will be found out, the copy goes now. */
+function dismissWrongCopies(turn: Turn): void {
+  const { agreedDigest, next } = turn.state;
+  if (agreedDigest === null) return;
+  for (const record of workersByAge(turn.state)) {
+    const { isUnproven, position, appliedDigest } = record;
+    if (isUnproven && position === next && appliedDigest !== null && appliedDigest !== agreedDigest)
+      dismiss(turn, record, `its copy of the state of step ${next} is not what the members wrote`);
+  }
 }
 
 /**
