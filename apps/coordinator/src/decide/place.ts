@@ -15,6 +15,7 @@ import {
 import { isVoid, repeatExchangeTo } from './exchange.js';
 import { loseWorker } from './lose.js';
 import { shrinkToTarget } from './seats.js';
+import { dismissWrongCopy } from './settle.js';
 import { takeSpare } from './verify.js';
 import { note, type Turn } from './turn.js';
 
@@ -48,6 +49,7 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   addWorker(state, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
+  if (dismissWrongCopy(turn, record)) return;
   if (state.phase === 'run') placeWorker(turn, record);
   shrinkToTarget(turn);
 }

@@ -22,16 +22,22 @@ const SUMS_MAX = 2;
  */
 export function statesAgree(turn: Turn): boolean {
   const { state } = turn;
-  dismissWrongCopies(turn);
-  const members = membersOf(state).filter((member) => member.position === state.next);
-  const digests = members.flatMap(({ appliedDigest }) => (appliedDigest === null ? [] : [appliedDigest]));
-  if (digests.length < members.length || digests.length === 0) return true;
   const known = state.entries.get(state.next)?.stateDigest;
-  if (known === undefined && digests.every((digest) => digest === digests[0])) {
-    state.agreedDigest = digests[0] ?? null;
+  // Asked at every message, of a thousand members: nothing is copied before something differs.
+  let wanted = known ?? null;
+  let differs = false;
+  for (const { role, position, appliedDigest } of workersByAge(state)) {
+    if (role !== 'member' || position !== state.next) continue;
+    if (appliedDigest === null) return true;
+    wanted ??= appliedDigest;
+    if (appliedDigest !== wanted) differs = true;
+  }
+  if (!differs) {
+    if (state.agreedDigest === null && wanted !== null) agreeOn(turn, wanted);
     return true;
   }
-  const right = known ?? mostOf(digests);
+  const members = membersOf(state).filter((member) => member.position === state.next);
+  const right = known ?? mostOf(members.map(({ appliedDigest }) => appliedDigest ?? ''));
   if (right === null) beginAllAnew(turn, `the states of step ${state.next} differ`);
   else {
     const wrong = members.filter(({ appliedDigest }) => appliedDigest !== right);
@@ -42,15 +48,25 @@ export function statesAgree(turn: Turn): boolean {
   return false;
 }
 
-/** A copy of a state that had changed since its donor wrote it: the donor will be found out, the copy goes now. */
-function dismissWrongCopies(turn: Turn): void {
+/** The digest stays for the step, whoever of those that told it goes. */
+function agreeOn(turn: Turn, digest: string): void {
+  turn.state.agreedDigest = digest;
+  for (const record of workersByAge(turn.state)) dismissWrongCopy(turn, record);
+}
+
+/**
+ * A state that was copied is held against what its donors said when they had written theirs: a donor may have been
+ * damaged since, and be gone by now.
+ *
+ * @returns true when it was another, and the worker was sent away
+ */
+export function dismissWrongCopy(turn: Turn, record: WorkerRecord): boolean {
   const { agreedDigest, next } = turn.state;
-  if (agreedDigest === null) return;
-  for (const record of workersByAge(turn.state)) {
-    const { isUnproven, position, appliedDigest } = record;
-    if (isUnproven && position === next && appliedDigest !== null && appliedDigest !== agreedDigest)
-      dismiss(turn, record, `its copy of the state of step ${next} is not what the members wrote`);
-  }
+  const { isUnproven, position, appliedDigest } = record;
+  if (!isUnproven || position !== next || agreedDigest === null || appliedDigest === null) return false;
+  if (appliedDigest === agreedDigest) return false;
+  dismiss(turn, record, `its copy of the state of step ${next} is not what the members wrote`);
+  return true;
 }
 
 /**
