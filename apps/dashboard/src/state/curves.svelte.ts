@@ -12,7 +12,8 @@ const RETRY_MS = 2_000;
 
 export interface CurveWish {
   readonly plan: ChartPlan;
-  readonly points: number;
+  /** Buckets at most: of the large chart, and of the small ones below it. */
+  readonly points: { readonly large: number; readonly small: number };
   /** The live rows that may have arrived while the answer was on its way. */
   readonly recent: readonly StepRow[];
 }
@@ -43,7 +44,11 @@ export class Curves {
         wishOf(plan.main),
         ...(plan.validation === null ? [] : [{ metric: plan.validation, smoothed: false }]),
       ];
-      for (const wishes of [first, plan.others.map(wishOf)]) {
+      const rounds = [
+        { wishes: first, points: points.large },
+        { wishes: plan.others.map(wishOf), points: points.small },
+      ];
+      for (const { wishes, points } of rounds) {
         const fetched = await fetchAll(run, wishes, { view, points, signal });
         for (const row of recent) fetched.forEach((series) => series.append(row));
         this.#series = new Map([

@@ -41,6 +41,19 @@ export class ChunkedDoubles {
     this.writable(chunk, offset + 1)[offset] = value;
   }
 
+  /** Copies what stands from `index` on. */
+  read(index: number, into: Float64Array): void {
+    into.fill(Number.NaN);
+    for (let done = 0; done < into.length;) {
+      const chunk = Math.floor((index + done) / this.chunkDoubles);
+      const offset = index + done - chunk * this.chunkDoubles;
+      const count = Math.min(this.chunkDoubles - offset, into.length - done);
+      const doubles = this.readable(chunk)?.subarray(offset, offset + count);
+      if (doubles !== undefined) into.set(doubles, done);
+      done += count;
+    }
+  }
+
   /** The doubles of a chunk to be read in place; undefined when none was ever set. */
   readable(chunk: number): Float64Array | undefined {
     return this.#chunks[chunk] ?? this.#load(chunk);

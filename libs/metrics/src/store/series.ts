@@ -72,8 +72,8 @@ export function seriesOf(history: MetricHistory, query: SeriesQuery): Series {
   const column = history.column(query.metric);
   const fromBucket = Math.max(0, Math.floor(first / width) - 1);
   const endBucket = Math.min(Math.ceil(end / width) + 1, Math.ceil(history.endStep / width));
-  const firstX = finiteOrNull(history.endStep === 0 ? NaN : axis(history.firstStep));
-  const lastX = finiteOrNull(history.endStep === 0 ? NaN : axis(history.endStep - 1));
+  const firstX = finiteOrNull(history.endStep === 0 ? NaN : axis.at(history.firstStep));
+  const lastX = finiteOrNull(history.endStep === 0 ? NaN : axis.at(history.endStep - 1));
   const average =
     query.smoothing === undefined ? null : averageOf(query.smoothing, (lastX ?? 0) - (firstX ?? 0));
   const smooth = average === null ? null : new Smoother(average, column, axis);
@@ -83,7 +83,7 @@ export function seriesOf(history: MetricHistory, query: SeriesQuery): Series {
     const summary = column.summarise(bits, b);
     if (summary.count + summary.notFinite === 0) continue;
     const step = lastRowBefore(history, bucketEnd);
-    const x = axis(step);
+    const x = axis.at(step);
     if (!Number.isFinite(x)) continue;
     const smoothed = smooth === null ? {} : { smooth: smooth.at(bucketEnd) };
     buckets.push({ step, x, ...toBucket(summary), ...smoothed });
@@ -100,11 +100,15 @@ export function seriesOf(history: MetricHistory, query: SeriesQuery): Series {
   };
 }
 
+const SMOOTHED_AT_ONCE = 4096;
+
 /** Runs an average along a column, from its start and only forward. */
 class Smoother {
   readonly #average: Average;
   readonly #column: MetricColumn;
   readonly #axis: Axis;
+  readonly #values = new Float64Array(SMOOTHED_AT_ONCE);
+  readonly #xs = new Float64Array(SMOOTHED_AT_ONCE);
   #next = 0;
 
   constructor(average: Average, column: MetricColumn, axis: Axis) {
@@ -115,9 +119,14 @@ class Smoother {
 
   /** The average over all steps below `endStep`. */
   at(endStep: number): number | null {
-    for (; this.#next < endStep; this.#next++) {
-      const value = this.#column.at(this.#next);
-      if (Number.isFinite(value)) this.#average.push(value, this.#axis(this.#next));
+    while (this.#next < endStep) {
+      const count = Math.min(endStep - this.#next, SMOOTHED_AT_ONCE);
+      const values = this.#values.subarray(0, count);
+      const xs = this.#xs.subarray(0, count);
+      this.#column.read(this.#next, values);
+      this.#axis.read(this.#next, xs);
+      this.#average.pushAll(values, xs);
+      this.#next += count;
     }
     return this.#average.value();
   }
@@ -136,12 +145,18 @@ function bucketBits(steps: number, points: number): number {
   return bits;
 }
 
-type Axis = (step: number) => number;
+/** Where steps stand: one, or neighbouring ones at once. */
+type Axis = Pick<MetricColumn, 'at' | 'read'>;
+
+const STEPS: Axis = {
+  at: (step) => step,
+  read(fromStep, into) {
+    for (let i = 0; i < into.length; i++) into[i] = fromStep + i;
+  },
+};
 
 function axisOf(history: MetricHistory, x: SeriesAxis): Axis {
-  if (x === 'step') return (step) => step;
-  const column = history.column(AXIS_METRIC[x]);
-  return (step) => column.at(step);
+  return x === 'step' ? STEPS : history.column(AXIS_METRIC[x]);
 }
 
 /** First step at or right of `x`; the last step where all are left of it. */
@@ -151,7 +166,7 @@ function stepAtOrAfter(history: MetricHistory, axis: Axis, x: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
     const step = lastRowBefore(history, middle + 1);
-    if (axis(step) < x) low = middle + 1;
+    if (axis.at(step) < x) low = middle + 1;
     else high = middle;
   }
   return low;

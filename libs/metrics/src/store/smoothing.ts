@@ -19,6 +19,8 @@ export interface SmoothingState {
 export interface Average {
   /** Takes the next value, at `x`; values that are not finite are left out. */
   push(value: number, x: number): void;
+  /** Takes many: the loop of a curve of half a million steps. */
+  pushAll(values: Float64Array, xs: Float64Array): void;
   value(): number | null;
   state(): SmoothingState;
 }
@@ -41,9 +43,21 @@ export class DebiasedAverage implements Average {
   }
 
   push(value: number): void {
-    if (!Number.isFinite(value)) return;
-    this.#sum = this.#sum * this.#weight + (1 - this.#weight) * value;
-    this.#debias = this.#debias * this.#weight + (1 - this.#weight);
+    this.pushAll(Float64Array.of(value));
+  }
+
+  pushAll(values: Float64Array): void {
+    const weight = this.#weight;
+    let sum = this.#sum;
+    let debias = this.#debias;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      if (!Number.isFinite(value)) continue;
+      sum = sum * weight + (1 - weight) * value;
+      debias = debias * weight + (1 - weight);
+    }
+    this.#sum = sum;
+    this.#debias = debias;
   }
 
   value(): number | null {
@@ -72,11 +86,28 @@ export class TimeWeightedAverage implements Average {
   }
 
   push(value: number, x: number): void {
-    if (!Number.isFinite(value) || !Number.isFinite(x)) return;
-    const fade = this.#lastX === null ? 0 : this.#weight ** ((x - this.#lastX) * this.#perX);
-    this.#lastX = x;
-    this.#sum = this.#sum * fade + value;
-    this.#debias = this.#debias * fade + 1;
+    this.pushAll(Float64Array.of(value), Float64Array.of(x));
+  }
+
+  pushAll(values: Float64Array, xs: Float64Array): void {
+    const rate = this.#perX === 0 ? 0 : this.#perX * Math.log(this.#weight);
+    let [sum, debias, lastX] = [this.#sum, this.#debias, this.#lastX ?? 0];
+    let [distance, fade] = [0, 1];
+    for (let i = 0; i < values.length; i++) {
+      const [value, x] = [values[i] as number, xs[i] as number];
+      if (!Number.isFinite(value) || !Number.isFinite(x)) continue;
+      // weight ** (distance * perX), but quicker; most steps are as far from the one before as that was.
+      if (x - lastX !== distance) {
+        distance = x - lastX;
+        fade = distance === 0 ? 1 : Math.exp(distance * rate);
+      }
+      lastX = x;
+      sum = sum * fade + value;
+      debias = debias * fade + 1;
+    }
+    this.#lastX = debias === 0 ? null : lastX;
+    this.#sum = sum;
+    this.#debias = debias;
   }
 
   value(): number | null {
