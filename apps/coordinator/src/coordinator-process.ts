@@ -15,7 +15,6 @@ import { AlertWatch } from './metrics/alert-watch.js';
 import { flopsOf, freeBytesOf, thresholdsOf } from './metrics/watching.js';
 import { RunRecorder } from './metrics/run-recorder.js';
 import type { RunOutcome } from './options.js';
-import { ownVersion } from './own-version.js';
 import type { PreparedRun } from './prepare-run.js';
 import { DirectoryCatalog } from './runs/run-catalog.js';
 import type { RunContext } from './run-context.js';
@@ -155,7 +154,6 @@ export class CoordinatorProcess {
       coordinators: () => this.#coordinatorViews(),
       checkpoints: () => this.#context.checkpoints.views(),
       alerts: this.#alerts,
-      version: ownVersion(),
       endedWallMs: () => this.#endedWallMs,
     });
     const catalog = new DirectoryCatalog({

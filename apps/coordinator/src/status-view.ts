@@ -42,8 +42,6 @@ export interface StatusSource {
   coordinators(): RunStatus['coordinators'];
   checkpoints(): readonly CheckpointView[];
   readonly alerts: AlertWatch;
-  /** Of Cria, this process's; workers of one run have the same. */
-  readonly version: string;
   endedWallMs(): number | null;
 }
 
@@ -110,9 +108,7 @@ export class StatusView implements RunView, LiveRun {
       members:
         leadership === null
           ? []
-          : workersByAge(leadership.state).map((record) =>
-              memberView(leadership, record.id, this.#source.version),
-            ),
+          : workersByAge(leadership.state).map((record) => memberView(leadership, record.id)),
       coordinators: this.#source.coordinators(),
       seats: { target: state?.desired.target ?? 0, waiting: Math.max(0, state?.seatsWaiting ?? 0) },
       mathHash: leadership?.ledger.head.mathHash ?? '',
@@ -234,7 +230,7 @@ export class StatusView implements RunView, LiveRun {
   }
 }
 
-function memberView(leadership: Leadership, id: string, version: string): MemberView {
+function memberView(leadership: Leadership, id: string): MemberView {
   const { context, state } = leadership;
   const worker = workerId(id);
   const record = state.workers.get(worker);
@@ -262,7 +258,7 @@ function memberView(leadership: Leadership, id: string, version: string): Member
     slotMs: record?.slotMs ?? null,
     engine: context.fingerprint,
     threads: figures.threads,
-    version,
-    gpu: null,
+    version: figures.version,
+    gpu: figures.gpu,
   };
 }

@@ -20,12 +20,21 @@ import {
 } from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
 import { hostname } from 'node:os';
-import { CriaError, hasFaultPoints, pauseAt, threadEntry, type Clock, type Log } from '@cria/runtime';
+import {
+  CriaError,
+  criaVersion,
+  hasFaultPoints,
+  pauseAt,
+  threadEntry,
+  type Clock,
+  type Log,
+} from '@cria/runtime';
 import { composeHello } from './decide/compose-hello.js';
 import { entryFacts } from './decide/entry-facts.js';
 import { decideWorker } from './decide/worker.js';
 import type { WorkerEffect, WorkerEvent } from './decide/worker-events.js';
 import { newWorkerState, type SlotWork, type WorkerState } from './decide/worker-state.js';
+import { GpuWatch } from './gpu-watch.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { EngineClient } from './train/engine-client.js';
 import { describeDevice, engineOptions, expectSameEngine } from './train/engine-options.js';
@@ -59,6 +68,8 @@ export interface SessionEnd {
   readonly mayReturn: boolean;
 }
 
+const VERSION = criaVersion();
+
 export class RunSession {
   readonly #options: SessionOptions;
   readonly #state: WorkerState;
@@ -67,6 +78,7 @@ export class RunSession {
   readonly #exchange: ExchangeThread;
   readonly #source: StateSource;
   readonly #link: ControlLink;
+  readonly #gpu: GpuWatch;
   readonly #abort = new AbortController();
   readonly #ended: Promise<SessionEnd>;
   readonly #queue: WorkerEvent[] = [];
@@ -99,6 +111,7 @@ export class RunSession {
       signal: this.#abort.signal,
       post: (event) => this.#post(event),
     });
+    this.#gpu = new GpuWatch({ device: options.options.device, clock, log });
     const { suspectMs, orphanMs } = facts.config.timeouts;
     this.#link = new ControlLink({
       ...{ runId: facts.runId, coordinators: seat.addresses, silenceMs: suspectMs, orphanMs, clock, log },
@@ -122,12 +135,14 @@ export class RunSession {
       if (signal.aborted) return { why: 'told to end', mayReturn: true };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#heartbeat();
+      this.#gpu.start();
       const linked = this.#link.run(this.#abort.signal).then(() => ({ why: 'left', mayReturn: true }));
       return await Promise.race([this.#ended, linked]);
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#abort.abort();
       this.#source.stop();
+      this.#gpu.stop();
       await Promise.allSettled([this.#exchange.stop(), this.#engine.close()]);
     }
   }
@@ -313,11 +328,9 @@ export class RunSession {
         const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
         const memoryBytes = process.memoryUsage.rss();
         const stats = {
-          bytesReceived,
-          bytesSent,
+          ...{ bytesReceived, bytesSent, memoryBytes, gpu: this.#gpu.use },
           waitMs: Math.round(waitMs),
           exchangeMs: Math.round(exchangeMs),
-          memoryBytes,
         };
         const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
         this.#post({ kind: 'reduced', term, attempt, gradient, stats });
@@ -402,7 +415,7 @@ export class RunSession {
     const { runId, genesis, fingerprint } = facts;
     const identity = {
       ...{ runId, genesis, fingerprint, worker: workerId, address: this.#address, threads: options.threads },
-      ...{ protocolVersion: PROTOCOL_VERSION, host: hostname(), pid: process.pid },
+      ...{ protocolVersion: PROTOCOL_VERSION, host: hostname(), pid: process.pid, version: VERSION },
       device: describeDevice(options),
       seat: this.#seatUsed ? '' : seat.jobId,
     };

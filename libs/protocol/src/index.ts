@@ -36,6 +36,7 @@ export type {
   Evict,
   Exchange,
   ExchangeStats,
+  GpuUse,
   Grant,
   Hello,
   LeaderHeartbeat,

@@ -13,6 +13,7 @@ export { ResourceStack } from './lifecycle.js';
 export type { Service } from './lifecycle.js';
 export { createLog, silentLog } from './log.js';
 export type { Log, LogLevel } from './log.js';
+export { criaVersion } from './node/cria-version.js';
 export { systemClock, randomId } from './node/system.js';
 export { EXIT, exitCodeOf, describeError, signalsToAbort, exitOnUnhandled } from './node/main.js';
 export { threadEntry } from './node/thread-entry.js';

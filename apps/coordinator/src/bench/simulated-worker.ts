@@ -99,7 +99,14 @@ export class SimulatedWorker {
   #hello(): void {
     const { id, run } = this.#options;
     const identity = { ...run, protocolVersion: PROTOCOL_VERSION, worker: id, address: '127.0.0.1:1' };
-    const place = { device: 'simulated', host: 'bench', pid: process.pid, threads: 1, seat: '' };
+    const place = {
+      device: 'simulated',
+      host: 'bench',
+      pid: process.pid,
+      threads: 1,
+      seat: '',
+      version: 'bench',
+    };
     const state = { position: 0, empty: false, mathHash: run.genesis, stateDigest: digestOf(0) };
     const nothing = { has: [], running: [], spares: [], entriesFirst: 0, entriesEnd: 0 };
     const none = { reduced: undefined, newestVoid: undefined, highestTerm: undefined };

@@ -7,9 +7,16 @@ export interface WorkerFigures {
   readonly waitMs: number;
   readonly memoryBytes: number;
   readonly threads: number | null;
+  /** Of Cria; empty where the worker did not say. */
+  readonly version: string;
+  /** null without a GPU, or where nobody measures it. */
+  readonly gpu: { readonly use: number; readonly memoryBytes: number } | null;
 }
 
-const NOTHING: WorkerFigures = { bytesReceived: 0, bytesSent: 0, waitMs: 0, memoryBytes: 0, threads: null };
+const NOTHING: WorkerFigures = {
+  ...{ bytesReceived: 0, bytesSent: 0, waitMs: 0, memoryBytes: 0 },
+  ...{ threads: null, version: '', gpu: null },
+};
 
 /** What workers report about their exchanges; for displays and metrics. */
 export class WorkerStats {
@@ -19,7 +26,8 @@ export class WorkerStats {
   #stepReports = 0;
 
   hello(worker: WorkerId, hello: Hello): void {
-    this.#figures.set(worker, { ...NOTHING, threads: hello.threads > 0 ? hello.threads : null });
+    const { threads, version } = hello;
+    this.#figures.set(worker, { ...NOTHING, threads: threads > 0 ? threads : null, version });
   }
 
   prepare(worker: WorkerId, stats: ExchangeStats | undefined): void {
@@ -31,6 +39,8 @@ export class WorkerStats {
       bytesSent: before.bytesSent + stats.bytesSent,
       waitMs: stats.waitMs,
       memoryBytes: stats.memoryBytes,
+      gpu:
+        stats.gpu === undefined ? null : { use: stats.gpu.percent / 100, memoryBytes: stats.gpu.memoryBytes },
     });
     this.#stepBytes += stats.bytesReceived;
     this.#stepWaitMs += stats.waitMs;

@@ -13,6 +13,8 @@ export interface WorkerIdentity {
   readonly device: string;
   readonly host: string;
   readonly pid: number;
+  /** Of Cria. */
+  readonly version: string;
   readonly threads: number;
   /** The invitation that led here; empty once it is used up. */
   readonly seat: string;

@@ -304,7 +304,7 @@ export class WorkerSession {
         worker: workerId,
         address: this.#address,
       },
-      ...{ device: 'cpu', host: process.host, pid: 1, threads: 1 },
+      ...{ device: 'cpu', host: process.host, pid: 1, threads: 1, version: '' },
       seat: this.#seatUsed ? '' : seat,
     };
     const hello = composeHello(identity, this.state);

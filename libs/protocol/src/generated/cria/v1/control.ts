@@ -161,6 +161,8 @@ export interface Hello {
   /** The invitation (seats job) that led here; empty on a reconnect. */
   seat: string;
   threads: number;
+  /** Of Cria. */
+  version: string;
 }
 
 export interface AttemptMark {
@@ -279,6 +281,13 @@ export interface ExchangeStats {
   bytesSent: number;
   waitMs: number;
   exchangeMs: number;
+  memoryBytes: number;
+  /** Absent without a GPU, or where nobody measures it. */
+  gpu?: GpuUse | undefined;
+}
+
+export interface GpuUse {
+  percent: number;
   memoryBytes: number;
 }
 
@@ -1020,6 +1029,7 @@ function createBaseHello(): Hello {
     highestTerm: undefined,
     seat: "",
     threads: 0,
+    version: "",
   };
 }
 
@@ -1101,6 +1111,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.threads !== 0) {
       writer.uint32(184).uint32(message.threads);
+    }
+    if (message.version !== "") {
+      writer.uint32(194).string(message.version);
     }
     return writer;
   },
@@ -1320,6 +1333,14 @@ export const Hello: MessageFns<Hello> = {
             }
 
             message.threads = reader.uint32();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.version = reader.string();
             continue;
           }
         }
@@ -2522,7 +2543,7 @@ export const Prepare: MessageFns<Prepare> = {
 };
 
 function createBaseExchangeStats(): ExchangeStats {
-  return { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0 };
+  return { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0, gpu: undefined };
 }
 
 export const ExchangeStats: MessageFns<ExchangeStats> = {
@@ -2541,6 +2562,9 @@ export const ExchangeStats: MessageFns<ExchangeStats> = {
     }
     if (message.memoryBytes !== 0) {
       writer.uint32(40).uint64(message.memoryBytes);
+    }
+    if (message.gpu !== undefined) {
+      GpuUse.encode(message.gpu, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2592,6 +2616,71 @@ export const ExchangeStats: MessageFns<ExchangeStats> = {
           }
           case 5: {
             if (tag !== 40) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.gpu = GpuUse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGpuUse(): GpuUse {
+  return { percent: 0, memoryBytes: 0 };
+}
+
+export const GpuUse: MessageFns<GpuUse> = {
+  encode(message: GpuUse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.percent !== 0) {
+      writer.uint32(8).uint32(message.percent);
+    }
+    if (message.memoryBytes !== 0) {
+      writer.uint32(16).uint64(message.memoryBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GpuUse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGpuUse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.percent = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
               break;
             }
 
