@@ -12,6 +12,7 @@ import { dashboardDirectory } from './http/dashboard-directory.js';
 import type { RunStatus } from './http/run-view.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
 import { AlertWatch } from './metrics/alert-watch.js';
+import { QueueWatch } from './metrics/queue-watch.js';
 import { flopsOf, freeBytesOf, thresholdsOf } from './metrics/watching.js';
 import { RunRecorder } from './metrics/run-recorder.js';
 import type { RunOutcome } from './options.js';
@@ -32,6 +33,7 @@ export class CoordinatorProcess {
   readonly #run: PreparedRun;
   readonly #startedWallMs = systemClock.wallMs();
   readonly #runFile: RunFileKeeper;
+  readonly #queues: QueueWatch;
   #context!: RunContext;
   #http!: HttpServer;
   #view!: StatusView;
@@ -48,6 +50,7 @@ export class CoordinatorProcess {
     this.#run = run;
     const { outDir, redisUrl } = serving.options;
     const { name, runId, genesis, token } = run;
+    this.#queues = new QueueWatch(redis, runId);
     this.#runFile = new RunFileKeeper(outDir, { run: name, runId, genesis, redisUrl, token });
   }
 
@@ -267,6 +270,7 @@ export class CoordinatorProcess {
       wallMs: systemClock.wallMs(),
       phase: status.phase,
       members: status.members.filter(({ role }) => role === 'member'),
+      pausedQueues: this.#queues.paused(),
       checkpointStep: this.#context.checkpoints.newest?.step ?? null,
       checkpointEverySteps: config.checkpoint.everySteps,
       freeBytes: await freeBytesOf(outDir),

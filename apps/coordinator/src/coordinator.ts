@@ -211,7 +211,7 @@ export class Coordinator {
       const desired = this.desired;
       this.#leadership = await takeOver({
         ...{ context, run, redis, lease: keeper, tail, desired, termAtLeast },
-        wanted: this.#wanted,
+        ...{ wanted: this.#wanted, goesOn: !begins },
       });
       if (lost !== null || signal.aborted) this.#leadership.stepDown(lost ?? 'this coordinator leaves', 0);
       const { number } = this.#leadership.state.term;

@@ -11,6 +11,7 @@ export function rowAt(step: number, fields: Partial<StepMetrics> = {}): StepMetr
     tokensPerSecond: 20_000,
     stepMs: 200,
     computeMs: 150,
+    dataMs: 1,
     exchangeMs: 30,
     waitMs: 10,
     commitMs: 2,

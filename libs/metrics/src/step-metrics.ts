@@ -16,6 +16,8 @@ export interface StepMetrics {
   readonly tokensPerSecond: number;
   readonly stepMs: number;
   readonly computeMs: number;
+  /** Part of the step in which a grant waited for its tokens; absent in older files. */
+  readonly dataMs?: number;
   readonly exchangeMs: number;
   readonly waitMs: number;
   readonly commitMs: number;
@@ -66,6 +68,11 @@ export const METRICS = {
   tokensPerSecond: { unit: 'tokens/s', help: 'Tokens trained on per second, over all workers.' },
   stepMs: { unit: 'ms', help: 'Time from one commit to the next.' },
   computeMs: { unit: 'ms', help: 'Time of the step spent in forward and backward passes.' },
+  dataMs: {
+    unit: 'ms',
+    help: 'Time of the step in which workers waited for their tokens to be read.',
+    optional: true,
+  },
   exchangeMs: { unit: 'ms', help: 'Time of the step spent exchanging gradients.' },
   waitMs: { unit: 'ms', help: 'Time of the step that workers spent waiting for others.' },
   commitMs: { unit: 'ms', help: 'Time from the last Prepare received to the last Commit written.' },

@@ -102,6 +102,7 @@ describe('the shards queue', () => {
     await board.publishShards({ steps: 20, shardSteps: 5, fromStep: 0 });
     await board.pause();
     expect(await looker.isPaused()).toBe(true);
+    expect(await readRunCounts(connection, run)).toMatchObject({ shardsPaused: true, shardsLeft: 4 });
     expect(await board.completeUpTo(5)).toBe('ok');
     expect(await activeData()).toEqual([]);
     expect(await left()).toBe(3);

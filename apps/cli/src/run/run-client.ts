@@ -57,15 +57,28 @@ async function statusAt(base: string): Promise<RunStatus> {
 export type Wish = 'scale' | 'pause' | 'resume' | 'stop';
 
 /** Sends a wish to the run; resolves when a coordinator has taken it. */
-export async function sendWish(handle: RunHandle, wish: Wish, body: object = {}): Promise<RunStatus> {
+export function sendWish(handle: RunHandle, wish: Wish, body: object = {}): Promise<RunStatus> {
+  return post(handle, { what: wish, path: wish, body });
+}
+
+/** Says that somebody knows of an alert. */
+export async function acknowledgeAlert(handle: RunHandle, alert: string): Promise<void> {
+  const path = `alerts/${encodeURIComponent(alert)}/acknowledge`;
+  await post(handle, { what: 'acknowledging', path, body: {} });
+}
+
+async function post(
+  handle: RunHandle,
+  { what, path, body }: { what: string; path: string; body: object },
+): Promise<RunStatus> {
   const { token } = handle;
   if (token === null) {
-    throw new CriaError('USAGE', `${wish} needs the run's token: --token or CRIA_TOKEN (run.json has it)`);
+    throw new CriaError('USAGE', `${what} needs the run's token: --token or CRIA_TOKEN (run.json has it)`);
   }
   const status = await fetchStatus(handle);
   await fromAny(handle, async (base) => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-    const url = `${base}/api/runs/${status.runId}/${wish}`;
+    const url = `${base}/api/runs/${status.runId}/${path}`;
     await request(url, { method: 'POST', headers, body: JSON.stringify(body) });
   });
   return status;

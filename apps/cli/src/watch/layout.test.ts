@@ -6,7 +6,7 @@ import { drawChart, type ChartInput } from './chart.js';
 import { cellsOfLine, cutLine, render, span, type Line } from './ink.js';
 import { layout } from './layout.js';
 import { initialModel, take, type WatchModel } from './model.js';
-import { readRun, readSeries, type BucketData } from './run-data.js';
+import { readAlert, readRun, readSeries, type BucketData } from './run-data.js';
 import { sparkline } from './sparkline.js';
 
 const UNICODE = terminalStyle({ write: () => undefined }, { LANG: 'C.UTF-8' });
@@ -256,6 +256,23 @@ describe('keys', () => {
     expect(take(0, asked, { kind: 'key', name: 'y' }).effects).toEqual([{ kind: 'wish', wish: 'pause' }]);
     const paused = { ...model, run: { ...readRun({}), phase: 'paused' } };
     expect(take(0, paused, { kind: 'key', name: 'p' }).model.question).toBe('resume');
+  });
+
+  it('acknowledge the newest alert that is still open, only after yes', () => {
+    const alert = readAlert({ id: 'a-1', state: 'firing', text: 'loss is high', startedWallMs: 5 });
+    const known = readAlert({ id: 'a-2', state: 'firing', acknowledgedWallMs: 9, startedWallMs: 9 });
+    const over = readAlert({ id: 'a-3', state: 'resolved', startedWallMs: 8 });
+    const alarmed = take(0, model, { kind: 'alerts', alerts: [alert, known, over] }).model;
+    const asked = take(0, alarmed, { kind: 'key', name: 'a' }).model;
+    const shown = layout(asked, { columns: 80, rows: 24 }, UNICODE, 0).map(textOf);
+    expect(shown.join('\n')).toContain('acknowledge "loss is high"? y or n');
+    expect(take(0, asked, { kind: 'key', name: 'y' }).effects).toEqual([
+      { kind: 'wish', wish: { acknowledge: alert } },
+    ]);
+    const quiet = take(0, { ...model, alerts: [known, over] }, { kind: 'key', name: 'a' }).model;
+    expect(quiet).toMatchObject({ question: null, notice: 'there is no alert to acknowledge' });
+    const stranger = { ...alarmed, canControl: false };
+    expect(take(0, stranger, { kind: 'key', name: 'a' }).model.notice).toContain('CRIA_TOKEN');
   });
 
   it('say why they do nothing', () => {

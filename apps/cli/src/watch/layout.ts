@@ -19,7 +19,7 @@ import { contactOf, isStraggler, memberColumns, SILENT_MS } from '../run/member-
 import { formatTable } from '../run/table.js';
 import { drawChart, MARKS_LEGEND, timeOfDay } from './chart.js';
 import { span, spread, type Ink, type Line } from './ink.js';
-import { shownPart, type WatchModel } from './model.js';
+import { isOpen, shownPart, type Question, type WatchModel } from './model.js';
 import type { AlertData, EventData, MemberData, RunData } from './run-data.js';
 import { sparkline } from './sparkline.js';
 
@@ -38,7 +38,7 @@ const MAX_ALERT_ROWS = 3;
 export function layout(model: WatchModel, size: Size, style: TerminalStyle, nowMs: number): Line[] {
   const { columns, rows } = size;
   const head = headLines(model, columns, style, nowMs);
-  const foot = [footLine(model, columns)];
+  const foot = [footLine(model, columns, style)];
   const room = rows - head.length - foot.length;
   if (room < 1) return [...head, ...foot].slice(0, rows);
   const body = model.help ? helpLines(style) : bodyLines(model, { columns, rows: room }, style);
@@ -167,7 +167,7 @@ function chartLines(model: WatchModel, { columns, rows }: Size, style: TerminalS
   const chart = drawChart({
     ...{ loss: curves.loss, valLoss: curves.valLoss, axis: settings.axis, logY: settings.logY },
     ...{ smoothed: settings.smoothSteps > 1, from, to, events: model.events, style },
-    alertSteps: model.alerts.filter(isFiring).map(({ step }) => step),
+    alertSteps: model.alerts.filter(isOpen).map(({ step }) => step),
     ...{ width: columns, height: rows - 1 },
   });
   return [title, ...chart];
@@ -182,7 +182,7 @@ function shownWindow({ curves, settings }: WatchModel): { from: number; to: numb
 }
 
 function alertLines(alerts: readonly AlertData[], style: TerminalStyle): Line[] {
-  const firing = alerts.filter(isFiring);
+  const firing = alerts.filter(isOpen);
   const shown = firing.slice(0, MAX_ALERT_ROWS).map((alert) => {
     const ink: Ink = alert.severity === 'error' ? 'bad' : 'warn';
     const text = printableIn(style)(alert.text);
@@ -190,10 +190,6 @@ function alertLines(alerts: readonly AlertData[], style: TerminalStyle): Line[] 
   });
   const more = firing.length - shown.length;
   return more > 0 ? [...shown, [span(`  and ${more} more alerts`, 'warn')]] : shown;
-}
-
-function isFiring({ state, acknowledgedWallMs }: AlertData): boolean {
-  return state === 'firing' && acknowledgedWallMs === null;
 }
 
 /** The silent, then the slow, then the others as they are. */
@@ -247,8 +243,13 @@ function phaseInk(phase: string): Ink {
   return phase === 'failed' ? 'bad' : 'warn';
 }
 
-function footLine({ question, notice, help }: WatchModel, columns: number): Line {
-  if (question !== null) return [span(`${question} the run? y or n `, 'warn')];
+function asking(question: Question, style: TerminalStyle): string {
+  if (typeof question === 'string') return `${question} the run?`;
+  return `acknowledge "${printableIn(style)(question.acknowledge.text)}"?`;
+}
+
+function footLine({ question, notice, help }: WatchModel, columns: number, style: TerminalStyle): Line {
+  if (question !== null) return [span(`${asking(question, style)} y or n `, 'warn')];
   if (notice !== '') return [span(notice, 'warn')];
   if (help) return [span('? back  q quit', 'dim')];
   const keys = 'q quit  ? help  p pause  l log  s smooth  x axis  arrows zoom and move';
@@ -258,6 +259,7 @@ function footLine({ question, notice, help }: WatchModel, columns: number): Line
 const HELP: ReadonlyArray<readonly [string, string]> = [
   ['q, Ctrl-C', 'quit (the run goes on)'],
   ['p', 'pause the run, or let it go on; asks first'],
+  ['a', 'acknowledge the newest alert; asks first'],
   ['l', 'loss on a logarithmic axis'],
   ['s', 'smoothing: mean of 16, of 128 steps, off'],
   ['x', 'by step, tokens, time of day, time spent training'],

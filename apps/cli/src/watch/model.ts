@@ -23,7 +23,7 @@ export interface Settings {
 }
 
 /** A wish that waits for y. */
-export type Question = 'pause' | 'resume';
+export type Question = 'pause' | 'resume' | { readonly acknowledge: AlertData };
 
 export interface WatchModel {
   readonly run: RunData | null;
@@ -115,6 +115,7 @@ function takeKey(model: WatchModel, name: string): WatchTurn {
   if (name === '?' || name === 'h') return stay({ help: !model.help });
   if (name === 'escape') return stay({ help: false });
   if (name === 'p') return asked(model);
+  if (name === 'a') return askedToAcknowledge(model);
   const settings = changedSettings(model.settings, name);
   if (settings === null) return stay();
   const isFetched = name !== 'l';
@@ -132,6 +133,20 @@ function asked(model: WatchModel): WatchTurn {
     return refuse('there is nothing to pause');
   }
   return { model: { ...model, question: run.phase === 'paused' ? 'resume' : 'pause' }, effects: [] };
+}
+
+/** The newest first; pressing again brings the next one. */
+function askedToAcknowledge(model: WatchModel): WatchTurn {
+  const refuse = (notice: string): WatchTurn => ({ model: { ...model, notice }, effects: [] });
+  const alert = model.alerts.find(isOpen);
+  if (alert === undefined) return refuse('there is no alert to acknowledge');
+  if (!model.canControl) return refuse("it needs the run's token: --out DIR, --token or CRIA_TOKEN");
+  return { model: { ...model, question: { acknowledge: alert } }, effects: [] };
+}
+
+/** Still firing, and nobody has said that they know. */
+export function isOpen({ state, acknowledgedWallMs }: AlertData): boolean {
+  return state === 'firing' && acknowledgedWallMs === null;
 }
 
 function answered(model: WatchModel, name: string): WatchTurn {

@@ -25,8 +25,8 @@ interface Served {
   readonly process: ChildProcess;
 }
 
-async function serve(port = 0): Promise<Served> {
-  const server = spawn(process.execPath, [SERVER, String(port), '100000', '4'], {
+async function serve(port = 0, ...more: string[]): Promise<Served> {
+  const server = spawn(process.execPath, [SERVER, String(port), '100000', '4', ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   servers.push(server);
@@ -98,6 +98,18 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     await terminal.shows(/^quickstart {2}paused/m);
     terminal.press('py');
     await terminal.shows(QUICKSTART_RUNS);
+  });
+
+  it('acknowledges an alert, which then is no longer shown', async () => {
+    const { address } = await serve(0, '120', 'trouble');
+    const terminal = watch(address);
+    const open = (text: string): number =>
+      text.match(/^. \w+ of step \d+ is not finite {2}step/gm)?.length ?? 0;
+    await terminal.shows((text) => open(text) === 2);
+    terminal.press('a');
+    await terminal.shows(/^acknowledge "\w+ of step \d+ is not finite"\? y or n/m);
+    terminal.press('y');
+    await terminal.shows((text) => open(text) === 1);
   });
 
   it("survives the coordinator's death, says so, and goes on with the next one", async () => {

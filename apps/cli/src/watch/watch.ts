@@ -3,7 +3,7 @@
 import { terminalStyle, type TerminalStyle } from '@cria/metrics';
 import { CriaError, EXIT, type Clock, type Timer } from '@cria/runtime';
 import type { RunHandle } from '../run/find-run.js';
-import { sendWish } from '../run/run-client.js';
+import { acknowledgeAlert, sendWish } from '../run/run-client.js';
 import { render } from './ink.js';
 import { layout } from './layout.js';
 import {
@@ -99,11 +99,10 @@ export class Watch {
   async #wish(wish: Question): Promise<void> {
     const { handle, bases } = this.#options;
     try {
-      await sendWish({ ...handle, bases: bases() }, wish);
-      this.#take({
-        kind: 'notice',
-        text: wish === 'pause' ? 'the run pauses after this step' : 'the run goes on',
-      });
+      const reached = { ...handle, bases: bases() };
+      if (typeof wish === 'string') await sendWish(reached, wish);
+      else await acknowledgeAlert(reached, wish.acknowledge.id);
+      this.#take({ kind: 'notice', text: doneText(wish) });
     } catch (error) {
       this.#take({ kind: 'notice', text: CriaError.from(error).message });
     }
@@ -143,4 +142,9 @@ export class Watch {
     const colours = !this.#options.env['NO_COLOR'];
     this.#screen.draw(lines.map((line) => render(line, size.columns, this.#style, colours)));
   }
+}
+
+function doneText(wish: Question): string {
+  if (wish === 'pause') return 'the run pauses after this step';
+  return wish === 'resume' ? 'the run goes on' : 'acknowledged';
 }

@@ -14,6 +14,7 @@ const STEP_GAUGES: ReadonlyArray<readonly [MetricName, string, number]> = [
   ['tokensPerSecond', 'cria_tokens_per_second', 1],
   ['stepMs', 'cria_step_seconds', 1e-3],
   ['computeMs', 'cria_step_compute_seconds', 1e-3],
+  ['dataMs', 'cria_step_data_seconds', 1e-3],
   ['exchangeMs', 'cria_step_exchange_seconds', 1e-3],
   ['waitMs', 'cria_step_wait_seconds', 1e-3],
   ['commitMs', 'cria_step_commit_seconds', 1e-3],

@@ -86,7 +86,9 @@ function welcome(leadership: Leadership, effect: EffectOf<'welcome'>): void {
 function grant(leadership: Leadership, { worker, step, slots, spares }: EffectOf<'grant'>): void {
   const all = [...slots, ...spares];
   const read = async (): Promise<LeaderMessage> => {
-    const tokens = await Promise.all(all.map((slot) => leadership.context.tokens.slot(step, slot)));
+    const reads = all.map((slot) => leadership.context.tokens.slot(step, slot));
+    leadership.timing.readBegins(leadership.nowMs());
+    const tokens = await Promise.all(reads).finally(() => leadership.timing.readEnds(leadership.nowMs()));
     const granted = all.map((slot, i) => ({
       slot,
       tokens: tokens[i] ?? Buffer.alloc(0),

@@ -31,6 +31,8 @@ export interface TakeOverOptions {
   readonly desired: DesiredStore;
   /** What this process last knew to be wanted, should Redis have lost it. */
   readonly wanted: Desired;
+  /** Another led this life of the run before. */
+  readonly goesOn: boolean;
   /** A worker was seen to obey a term just below this one. */
   readonly termAtLeast: number;
 }
@@ -72,7 +74,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
   });
   await redisRunRegistry(redis).refillRun({ ...options.run, state: 'running' }, ledger.length);
   await redisRunRegistry(redis).setRunState(context.runId, 'running');
-  await context.recorder.beginSegment(ledger.length);
+  await context.recorder.beginSegment(ledger.length, { goesOn: options.goesOn });
   const holds = await desired.offer(wanted);
   const state = newLeaderState({
     rules: rulesOf(context),

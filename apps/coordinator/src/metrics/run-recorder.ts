@@ -45,6 +45,7 @@ export interface RecordedStep {
   readonly lostMs: number;
   readonly members: number;
   readonly computeMs: number;
+  readonly dataMs: number;
   readonly exchangeMs: number;
   readonly commitMs: number;
   readonly waitMs: number;
@@ -70,6 +71,8 @@ export class RunRecorder {
   #seq = 0;
   #segment = 0;
   #activeMs = 0;
+  /** Between the last step of another leader and this one's beginning; part of its first step. */
+  #leaderlessMs = 0;
   #valLoss: { step: number; loss: number | null } | null = null;
   #lastValLoss: number | null = null;
 
@@ -139,13 +142,15 @@ export class RunRecorder {
    * This process leads from now on: what other leaders wrote is read, and its own steps form a new segment.
    *
    * @param step the step that is committed next
+   * @param goesOn another led until now: its workers went on with the step, which so began before this process led
    */
-  async beginSegment(step: number): Promise<void> {
+  async beginSegment(step: number, { goesOn }: { readonly goesOn: boolean }): Promise<void> {
     const { outDir, clock } = this.#options;
     await this.follow();
     const last = this.history.last();
     this.#segment = last === null ? 0 : this.history.lastSegment + 1;
     this.#activeMs = last?.activeMs ?? 0;
+    this.#leaderlessMs = goesOn && last !== null ? Math.max(0, clock.wallMs() - last.wallMs) : 0;
     await this.#tensorBoard?.close();
     this.#tensorBoard = await TensorBoardFile.open({
       directory: join(outDir, 'tensorboard'),
@@ -261,7 +266,9 @@ export class RunRecorder {
   }
 
   #metricsOf(recorded: RecordedStep): StepMetrics {
-    const { entry, stepMs, computeMs, exchangeMs, commitMs, waitMs, wireBytes, reports } = recorded;
+    const { entry, computeMs, dataMs, exchangeMs, commitMs, waitMs, wireBytes, reports } = recorded;
+    const stepMs = recorded.stepMs + this.#leaderlessMs;
+    this.#leaderlessMs = 0;
     const { math, ops } = entry;
     this.#activeMs += stepMs;
     const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
@@ -277,6 +284,7 @@ export class RunRecorder {
       tokensPerSecond: stepMs > 0 ? (1000 * math.tokens) / stepMs : 0,
       stepMs,
       computeMs,
+      dataMs,
       exchangeMs,
       waitMs,
       commitMs,

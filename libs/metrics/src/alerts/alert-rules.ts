@@ -19,6 +19,8 @@ export interface AlertState {
   readonly stepMs: readonly number[];
   readonly lastStepWallMs: number | null;
   readonly step: number;
+  /** Since when jobs wait in a paused queue; null when none do. */
+  readonly pausedSinceWallMs: number | null;
 }
 
 export const NO_ALERTS: AlertState = {
@@ -31,6 +33,7 @@ export const NO_ALERTS: AlertState = {
   stepMs: [],
   lastStepWallMs: null,
   step: 0,
+  pausedSinceWallMs: null,
 };
 
 /** Looked at once a second, whether steps come or not. */
@@ -42,6 +45,8 @@ export interface Look {
     readonly lastContactMs: number;
     readonly slotMs: number | null;
   }>;
+  /** The queues that are paused, with how many jobs wait in each. */
+  readonly pausedQueues: ReadonlyArray<{ readonly name: string; readonly waiting: number }>;
   /** Of the newest checkpoint; null when there is none. */
   readonly checkpointStep: number | null;
   readonly checkpointEverySteps: number;
@@ -77,6 +82,7 @@ export function alertsAfterStep(state: AlertState, committed: StepMetrics, rules
     ...divergence(state, row, rules),
     ...gradNormSpike(state, row, rules),
     ...throughputDrop(state, row, rules),
+    ...dataLoading(row, rules),
   ];
   const { conditions, changed } = judge(state.conditions, readings, { step: row.step, wallMs: row.wallMs });
   return { state: { ...afterRow(state, row, rules), conditions }, changed };
@@ -91,16 +97,19 @@ export function alertsAfterLook(state: AlertState, look: Look, rules: Thresholds
     (alert) => alert.worker !== null && !here.has(alert.worker),
     moment,
   );
+  const isHeldUp = look.pausedQueues.some(({ waiting }) => waiting > 0);
+  const pausedSinceWallMs = isHeldUp ? (state.pausedSinceWallMs ?? look.wallMs) : null;
   const readings = [
     ...stalled(state, look, rules),
     ...silent(look, rules),
     ...stragglers(look, rules),
+    ...pausedQueue(pausedSinceWallMs, look, rules),
     ...checkpointOverdue(state, look, rules),
     ...diskLow(look, rules),
   ];
   const judged = judge(departed.conditions, readings, moment);
   return {
-    state: { ...state, conditions: judged.conditions },
+    state: { ...state, pausedSinceWallMs, conditions: judged.conditions },
     changed: [...departed.changed, ...judged.changed],
   };
 }
@@ -225,6 +234,40 @@ function throughputDrop(
       severity: 'warn',
       raiseAfter: rule.steps,
       endAfter: END_AFTER_STEPS,
+    },
+  ];
+}
+
+function dataLoading({ dataMs, stepMs }: StepMetrics, { dataLoading: rule }: Thresholds): Reading[] {
+  if (rule === null || dataMs === undefined || stepMs <= 0) return [];
+  const share = dataMs / stepMs;
+  return [
+    {
+      rule: 'data-loading',
+      subject: 'run',
+      metric: 'dataMs',
+      verdict: above(share, rule.share),
+      text: `${Math.round(share * 100)} % of a step goes by with waiting for its tokens to be read`,
+      severity: 'warn',
+      raiseAfter: rule.steps,
+      endAfter: END_AFTER_STEPS,
+    },
+  ];
+}
+
+function pausedQueue(sinceWallMs: number | null, look: Look, { pausedQueue: rule }: Thresholds): Reading[] {
+  if (rule === null) return [];
+  const pausedMs = sinceWallMs === null ? 0 : look.wallMs - sinceWallMs;
+  const held = look.pausedQueues.map(({ name, waiting }) => `${waiting} in ${name}`).join(', ');
+  return [
+    {
+      rule: 'paused-queue',
+      subject: 'queues',
+      verdict: pausedMs >= rule.ms ? 'bad' : 'good',
+      text: `paused for ${Math.round(pausedMs / 60_000)} min while jobs wait: ${held}`,
+      severity: 'warn',
+      raiseAfter: 1,
+      endAfter: 1,
     },
   ];
 }

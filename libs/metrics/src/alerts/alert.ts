@@ -9,6 +9,8 @@ export const ALERT_RULES = {
   'worker-silent': 'Nothing was heard of a worker for long.',
   straggler: 'A worker takes far longer for a slot than the others.',
   'throughput-drop': 'Tokens per second fell well below what they were.',
+  'data-loading': 'Much of each step goes by with waiting for its tokens to be read.',
+  'paused-queue': 'A queue has been paused for long while jobs wait in it.',
   'checkpoint-overdue': 'The newest checkpoint is older than two intervals.',
   'disk-low': "The disk of the run's directory is nearly full.",
 } as const;

@@ -35,6 +35,7 @@ class Watched {
       wallMs: (this.state.lastStepWallMs ?? 0) + 100,
       phase: 'running',
       members: [],
+      pausedQueues: [],
       checkpointStep: this.state.step,
       checkpointEverySteps: 50,
       freeBytes: 1e12,
@@ -152,6 +153,41 @@ describe('alerts', () => {
     expect(run.told.at(-1)).toBe('disk-low resolved');
   });
 
+  it('tell of steps that wait for their tokens', () => {
+    const run = new Watched().steps(30).steps(19, { dataMs: 60 });
+    expect(run.told).toEqual([]);
+    run.step({ dataMs: 60 });
+    expect(run.last?.text).toBe('30 % of a step goes by with waiting for its tokens to be read');
+    run.steps(9, { dataMs: 35 });
+    expect(run.told).toEqual(['data-loading firing']);
+    run.steps(5);
+    expect(run.told).toEqual(['data-loading firing', 'data-loading resolved']);
+  });
+
+  it('say nothing of tokens in files from before they were timed', () => {
+    const { dataMs: _, ...old } = rowAt(0);
+    expect(alertsAfterStep(NO_ALERTS, old, DEFAULT_THRESHOLDS).changed).toEqual([]);
+  });
+
+  it('tell of a queue that stays paused while jobs wait in it, and not of an empty one', () => {
+    const run = new Watched().step();
+    const wallMs = run.state.lastStepWallMs ?? 0;
+    const lookAt = (minute: number, waiting: number): Watched =>
+      run.look({
+        wallMs: wallMs + 60_000 * minute,
+        phase: 'paused',
+        pausedQueues: [{ name: 'shards', waiting }],
+      });
+    for (let minute = 0; minute < 30; minute++) lookAt(minute, 0);
+    for (let minute = 30; minute < 40; minute++) lookAt(minute, 4);
+    expect(run.told).toEqual([]);
+    lookAt(40, 4);
+    expect(run.last).toMatchObject({ rule: 'paused-queue', severity: 'warn' });
+    expect(run.last?.text).toBe('paused for 10 min while jobs wait: 4 in shards');
+    run.look({ wallMs: wallMs + 41 * 60_000 });
+    expect(run.told).toEqual(['paused-queue firing', 'paused-queue resolved']);
+  });
+
   it('are silent where their rule is off', () => {
     const run = new Watched();
     const off = Object.fromEntries(Object.keys(DEFAULT_THRESHOLDS).map((rule) => [rule, null]));
@@ -159,7 +195,8 @@ describe('alerts', () => {
     run.steps(50).steps(300, { loss: null, gradNorm: 90, tokensPerSecond: 1 });
     run.look({ freeBytes: 0, checkpointStep: null, members: [{ id: 'w', lastContactMs: 1e9, slotMs: 1 }] });
     expect(run.told).toEqual([]);
-    expect(ALERT_RULE_NAMES).toHaveLength(10);
+    run.look({ pausedQueues: [{ name: 'seats', waiting: 1 }] });
+    expect(ALERT_RULE_NAMES).toHaveLength(12);
   });
 });
 

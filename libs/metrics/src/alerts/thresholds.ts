@@ -14,6 +14,10 @@ export interface Thresholds {
   readonly straggler: { readonly ratio: number } | null;
   /** Share by which it fell, for so many steps. */
   readonly throughputDrop: { readonly share: number; readonly steps: number } | null;
+  /** Share of a step that went by with waiting for its tokens, for so many steps. */
+  readonly dataLoading: { readonly share: number; readonly steps: number } | null;
+  /** How long jobs wait in a queue that is paused. */
+  readonly pausedQueue: { readonly ms: number } | null;
   readonly checkpointOverdue: { readonly intervals: number } | null;
   readonly diskLow: { readonly freeBytes: number } | null;
 }
@@ -27,6 +31,8 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   workerSilent: { ms: 10_000 },
   straggler: { ratio: 2 },
   throughputDrop: { share: 0.3, steps: 20 },
+  dataLoading: { share: 0.2, steps: 20 },
+  pausedQueue: { ms: 600_000 },
   checkpointOverdue: { intervals: 2 },
   diskLow: { freeBytes: 1_000_000_000 },
 };

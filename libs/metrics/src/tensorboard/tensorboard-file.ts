@@ -73,6 +73,7 @@ function scalarsOf(row: StepMetrics): Scalar[] {
     ['speed/tokens_per_second', row.tokensPerSecond],
     ['speed/step_ms', row.stepMs],
     ['speed/compute_ms', row.computeMs],
+    ['speed/data_ms', row.dataMs],
     ['speed/exchange_ms', row.exchangeMs],
     ['speed/wait_ms', row.waitMs],
     ['speed/commit_ms', row.commitMs],

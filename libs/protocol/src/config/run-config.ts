@@ -117,6 +117,14 @@ const alertsSchema = z.strictObject({
     .strictObject({ share: fraction.default(0.3), steps: positiveInt.default(20) })
     .nullable()
     .prefault({}),
+  dataLoading: z
+    .strictObject({ share: fraction.default(0.2), steps: positiveInt.default(20) })
+    .nullable()
+    .prefault({}),
+  pausedQueue: z
+    .strictObject({ ms: positiveInt.default(600_000) })
+    .nullable()
+    .prefault({}),
   checkpointOverdue: z
     .strictObject({ intervals: z.number().min(1).default(2) })
     .nullable()
