@@ -103,6 +103,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/generate.js')).generateCommand(),
   },
   {
+    name: 'samples',
+    summary: "continue a run's prompts with its checkpoints, for the dashboard",
+    load: async () => (await import('./commands/samples.js')).samplesCommand(),
+  },
+  {
     name: 'plan',
     summary: 'days, cost, memory and traffic of a run before it starts',
     load: async () => (await import('./commands/plan.js')).planCommand(),

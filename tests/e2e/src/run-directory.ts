@@ -26,6 +26,13 @@ export interface MetricsLine {
   readonly lostMs: number;
 }
 
+export interface SampleLine {
+  readonly step: number;
+  readonly prompt: number;
+  readonly promptText: string;
+  readonly text: string;
+}
+
 export class RunDirectory {
   readonly path: string;
 
@@ -54,6 +61,10 @@ export class RunDirectory {
 
   metrics(): MetricsLine[] {
     return this.#lines<MetricsLine>('metrics.jsonl');
+  }
+
+  samples(): SampleLine[] {
+    return this.#lines<SampleLine>('samples.jsonl');
   }
 
   /** Committed steps. */

@@ -22,7 +22,7 @@ import {
   writeConfig,
 } from './resolve-run.js';
 import { RunWatch, type News } from './run-watch.js';
-import { Sampler } from './sampler.js';
+import { Sampler } from '../samples/sampler.js';
 import { Supervisor } from './supervisor.js';
 import { Watchdog } from './watchdog.js';
 
@@ -110,6 +110,9 @@ interface SessionParts {
   readonly log: ReturnType<typeof createLog>;
 }
 
+/** A run that is over waits so long for samples of its last checkpoint. */
+const LAST_SAMPLES_MS = 120_000;
+
 /** One life of `cria up`, from the first child to the last. */
 class Session {
   readonly #parts: SessionParts;
@@ -161,6 +164,7 @@ class Session {
       const file = await Promise.race([this.#untilEnd(signal), supervising.then(() => null)]);
       if (file === null) return this.#interrupted();
       const end = this.#end(file);
+      await this.#lastSamples(signal);
       await this.#parts.request.onEnd?.(end);
       if (this.#parts.request.stay) await this.#stay(signal);
       return end;
@@ -208,12 +212,12 @@ class Session {
   }
 
   /** Every coordinator shows the same: another address is named only when nobody serves the last one any more. */
-  #showAddress({ coordinators, token }: RunFile): void {
+  #showAddress({ coordinators, runId, token }: RunFile): void {
     const addresses = coordinators.map(({ httpAddress }) => httpAddress);
     const [first] = addresses;
     if (first === undefined || addresses.some((address) => address === this.#saidAddress)) return;
     this.#saidAddress = first;
-    this.#reporter.line(`dashboard: ${baseOf(first)}/#token=${token}`);
+    this.#reporter.line(`dashboard: ${baseOf(first)}/?run=${runId}#token=${token}`);
   }
 
   /** Keeps the ports of the coordinators and the number of workers as the run has them now. */
@@ -225,6 +229,18 @@ class Session {
     this.#revision = revision;
     const seated = this.#supervisor.hasSurplus(target) ? await seatedPids(file) : [];
     if (seated !== null) this.#supervisor.wanted(target, seated);
+  }
+
+  /** Of the last checkpoint; nothing else needs this machine any more. */
+  async #lastSamples(signal: AbortSignal): Promise<void> {
+    if (!this.#sampler.isWorking) return;
+    this.#reporter.line('· the last samples are written');
+    const late = new AbortController();
+    const given = AbortSignal.any([signal, late.signal]);
+    await Promise.race([
+      this.#sampler.idle().then(() => late.abort()),
+      sleep(systemClock, LAST_SAMPLES_MS, given).catch(() => undefined),
+    ]);
   }
 
   async #stay(signal: AbortSignal): Promise<void> {

@@ -1,10 +1,39 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { lastObject } from '../cria.js';
 import { DisturbedRun } from '../disturbed-run.js';
+import { tiny } from '../reference.js';
 import { claim } from '../stage.js';
 
 export function tools(): void {
+  claim(
+    'samples are written from checkpoints, the last ones too, and `cria samples` writes those that lack',
+    async (stage) => {
+      const prompts = [
+        'samples.prompts=["The llama", "A shepherd"]',
+        'samples.everySteps=4',
+        'samples.maxTokens=3',
+      ];
+      const up = stage.up([...tiny(1), ...prompts.flatMap((prompt) => ['--set', prompt])]);
+      const { steps } = await up.outcome();
+      const written = stage.run.samples();
+      expect(written.filter(({ step }) => step === steps).map(({ promptText }) => promptText)).toEqual([
+        'The llama',
+        'A shepherd',
+      ]);
+      rmSync(stage.run.file('samples.jsonl'));
+      const again = await stage.cria('samples', stage.run.path, '--json');
+      expect(again.code, again.stderr).toBe(0);
+      expect(lastObject(again)).toEqual({ steps: (await stage.run.checkpoints()).reverse() });
+      for (const { step, prompt, text } of written) {
+        const same = stage.run.samples().find((one) => one.step === step && one.prompt === prompt);
+        if (same !== undefined) expect(same.text).toBe(text);
+      }
+      const nothing = await stage.cria('samples', stage.run.path, '--follow', '--json');
+      expect(lastObject(nothing)).toEqual({ steps: [] });
+    },
+  );
+
   claim(
     '`cria chaos` hits a run at random and says what it cost; `cria replay` computes a step again',
     async (stage) => {
