@@ -309,7 +309,11 @@ describe('an invitation that does not end with a Welcome', () => {
     expect(await offer.taken()).toEqual([]);
     expect(await offer.waiting()).toBe(0);
     expect(await offer.dropExpired()).toBe(1);
-    expect(await readRunCounts(connection, id)).toEqual({ seatsWaiting: 0, seatsTaken: 0, shardsLeft: 0 });
+    expect(await readRunCounts(connection, id)).toMatchObject({
+      seatsWaiting: 0,
+      seatsTaken: 0,
+      shardsLeft: 0,
+    });
   });
 
   it('is known to be gone by a taker who is late', async () => {

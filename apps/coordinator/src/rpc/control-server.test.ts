@@ -16,6 +16,7 @@ const HELLO: Hello = {
     host: 'there',
     pid: 1,
     threads: 1,
+    version: '',
     seat: '',
   },
   ...{ position: 0, empty: true, mathHash: 'genesis', stateDigest: '', has: [], running: [], spares: [] },
