@@ -1,14 +1,18 @@
 // `cria doctor`: what this machine has and lacks, with the command that mends it. It changes nothing.
+import { spawnSync } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isFresh } from './build.mjs';
 import { LauncherError } from './launcher-error.mjs';
 import { packageManager, versionOf } from './machine.mjs';
-import { NX, ROOT } from './places.mjs';
+import { COMPILED_MAIN, NX, ROOT, SCRIPT } from './places.mjs';
 import { installCommands, requirementsFor } from './requirements.mjs';
 import { inspectInstallation } from './tensorflow/cache.mjs';
 import { VARIANTS } from './tensorflow/pins.mjs';
+
+const PROBE_TIMEOUT_MS = 60_000;
 
 const HELP = `Usage: cria doctor [--json]
 
@@ -45,6 +49,7 @@ function examine() {
     check('build', { found: installed && isFresh() ? 'up to date' : null, mend: 'npx cria setup' }),
     ...programs(),
     ...tensorFlow(),
+    ...engine(),
     check('cores', { found: String(availableParallelism()) }),
     check('free memory', { found: gibibytes(freemem()) }),
     check('free disk', { found: freeDisk() }),
@@ -63,6 +68,26 @@ function tensorFlow() {
       required: false,
     });
   });
+}
+
+/** What a worker here would compute with, asked of a worker. */
+function engine() {
+  if (!existsSync(COMPILED_MAIN)) return [];
+  const asked = [fileURLToPath(SCRIPT), 'worker', '--probe', '--json'];
+  const { stdout } = spawnSync(process.execPath, asked, { encoding: 'utf8', timeout: PROBE_TIMEOUT_MS });
+  const answer = parse(stdout);
+  if (answer?.choices !== undefined) {
+    return answer.choices.map(({ name, value, why }) => check(name, { found: `${value}: ${why}` }));
+  }
+  return [check('engine', { found: null, mend: answer?.error?.message ?? 'npx cria setup' })];
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function programs() {

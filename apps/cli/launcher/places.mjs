@@ -1,5 +1,6 @@
 // Where things lie in a clone, as URLs.
 export const ROOT = new URL('../../../', import.meta.url);
+export const SCRIPT = new URL('../bin/cria.mjs', import.meta.url);
 export const COMPILED_MAIN = new URL('../dist/main.js', import.meta.url);
 export const NX = new URL('node_modules/nx/dist/bin/nx.js', ROOT);
 /** Builds the native addon; a clone without it has the tfjs engine only. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { loadAddon } from '@cria/kernels';
 import { createEngine, demandsOf, fingerprintText, presetConfig, type EngineOptions } from '@cria/model';
 import { CriaError } from '@cria/runtime';
+import { explainEngine } from './explain.js';
 import type { EngineProbe, ProbeRequest } from './probe.js';
 
 /** Best first: `auto` takes the first that this machine has. */
@@ -18,7 +19,8 @@ export async function examineEngine(request: ProbeRequest): Promise<EngineProbe>
   const refusals: CriaError[] = [];
   for (const kind of kinds) {
     try {
-      return await examine(kind, precision === 'auto' ? precisionFor(kind) : precision, request);
+      const facts = await examine(kind, precision === 'auto' ? precisionFor(kind) : precision, request);
+      return { ...facts, choices: choicesOf(facts, request, refusals) };
     } catch (error) {
       if (!CriaError.is(error) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
       refusals.push(error);
@@ -29,6 +31,24 @@ export async function examineEngine(request: ProbeRequest): Promise<EngineProbe>
   throw new CriaError('ENGINE_UNAVAILABLE', refusals.map(({ message }) => message).join('; '));
 }
 
+function choicesOf(
+  facts: Omit<EngineProbe, 'choices'>,
+  { threads = defaultThreads() }: ProbeRequest,
+  [refusal]: readonly CriaError[],
+): EngineProbe['choices'] {
+  return explainEngine({
+    ...facts,
+    threads: facts.threads === 'auto' ? threads : facts.threads,
+    instructionSets: instructionSets(),
+    nativeRefusal: refusal?.message ?? null,
+  });
+}
+
+function instructionSets(): readonly string[] {
+  const loaded = loadAddon();
+  return loaded.kind === 'loaded' ? loaded.addon.instructionSets() : [];
+}
+
 /** A pool that does not depend on the number of workers: a run's bits must not. */
 function defaultThreads(): number {
   return Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
@@ -37,15 +57,14 @@ function defaultThreads(): number {
 /** bf16 where the CPU multiplies it natively, which is about twice as fast; it is emulated elsewhere, slower than f32. */
 function precisionFor(kind: EngineOptions['kind']): EngineOptions['precision'] {
   if (kind !== 'native') return 'f32';
-  const loaded = loadAddon();
-  return loaded.kind === 'loaded' && loaded.addon.instructionSets()[0] === 'avx512bf16' ? 'bf16' : 'f32';
+  return instructionSets()[0] === 'avx512bf16' ? 'bf16' : 'f32';
 }
 
 async function examine(
   kind: EngineOptions['kind'],
   precision: EngineOptions['precision'],
   { device, backend = 'auto', threads = defaultThreads() }: ProbeRequest,
-): Promise<EngineProbe> {
+): Promise<Omit<EngineProbe, 'choices'>> {
   const config = {
     ...presetConfig('quickstart'),
     hiddenSize: 8,

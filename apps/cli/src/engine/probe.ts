@@ -6,6 +6,7 @@ import { CRIA_SCRIPT } from '../places.js';
 import { describeExit } from '../decide/supervise.js';
 import { childEnvironment } from '../up/child.js';
 import { lastWords } from '../up/last-words.js';
+import type { EngineChoice } from './explain.js';
 
 /** What `cria worker --probe --json` prints. */
 export interface EngineProbe {
@@ -19,6 +20,8 @@ export interface EngineProbe {
   readonly fingerprint: string;
   /** For people: `tfjs wasm (SIMD)`. */
   readonly description: string;
+  /** The same for people, with the reasons. */
+  readonly choices: readonly EngineChoice[];
 }
 
 export interface ProbeRequest {

@@ -232,4 +232,18 @@ describe('cria doctor', () => {
     expect(stdout).toMatch(/absent +chromium/);
     expect(code).toBe(0);
   });
+
+  it('says what a worker here computes with, and why', async () => {
+    writeMain({ choices: [{ name: 'precision', value: 'f32', why: 'no avx512bf16' }] });
+    expect((await cria(['doctor'])).stdout).toMatch(/ok +precision +f32: no avx512bf16\n/);
+    writeMain({ error: { message: 'no engine: run npm ci' } });
+    expect((await cria(['doctor'])).stdout).toMatch(/MISSING +engine +mend: no engine: run npm ci\n/);
+  });
+
+  /** Stands in for the compiled program: answers every command with this. */
+  function writeMain(answer: object): void {
+    mkdirSync(join(clone, 'apps/cli/dist'), { recursive: true });
+    const text = `export const main = () => (console.log(${JSON.stringify(JSON.stringify(answer))}), 0);`;
+    writeFileSync(join(clone, 'apps/cli/dist/main.js'), text);
+  }
 });
