@@ -39,10 +39,11 @@ const result = await measureTraining({
     ...{ maxPositions: sequenceLength, tieEmbeddings: false },
   },
 });
-const { tokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, losses } =
-  result;
-const bestTokensPerSecond = (1000 * sequences * sequenceLength) / bestStepMs;
+const { losses, ...figures } = result;
+const asked = { engine, backend, precision, shape, sequences, threads: Number(values.threads) };
+const bestTokensPerSecond = (1000 * sequences * sequenceLength) / result.bestStepMs;
+const peakGiB = process.resourceUsage().maxRSS / 2 ** 20;
 process.stdout.write(
-  `${JSON.stringify({ engine, backend, precision, shape, sequences, threads: Number(values.threads), tokensPerSecond, bestTokensPerSecond, stepMs, bestStepMs, goodSteps, peakFlopsPerSecond, shareOfPeak, parts, loss: losses.at(-1), peakGiB: process.resourceUsage().maxRSS / 2 ** 20 })}\n`,
+  `${JSON.stringify({ ...asked, ...figures, bestTokensPerSecond, loss: losses.at(-1), peakGiB })}\n`,
 );
 process.exit(0);

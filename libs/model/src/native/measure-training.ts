@@ -55,6 +55,8 @@ export interface TrainingResult {
   readonly shareOfPeak: number;
   /** Steps whose probes on both sides were at least 85 % of the best. */
   readonly goodSteps: number;
+  /** Every measured step, and the worse of the probes on its sides. */
+  readonly samples: ReadonlyArray<{ readonly ms: number; readonly probe: number }>;
   /** Of the best step. */
   readonly parts: StepParts;
   readonly losses: readonly number[];
@@ -245,6 +247,7 @@ function summarize(
     ...{
       shareOfPeak: flopsPerSecond / peakFlopsPerSecond,
       goodSteps: good.length,
+      samples: samples.map(({ ms, probe }) => ({ ms, probe })),
       parts: best.parts,
       losses,
     },

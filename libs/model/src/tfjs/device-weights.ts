@@ -18,35 +18,39 @@ export interface DeviceWeights {
 }
 
 /**
- * Copies the flat parameters to the device.
+ * Puts the flat parameters on the device.
  *
- * @param withTransposes whether matrices are also kept transposed for the forward pass
+ * @param params stays as it is until the weights are disposed: some devices compute on it where it lies
+ * @param transposes which matrices are also kept transposed for the forward pass: the head's, because TensorFlow would
+ *   do it anew for each chunk of logits, or all
  */
 export function uploadWeights(
   config: LlamaConfig,
   layout: ParameterLayout,
   params: Float32Array,
-  withTransposes: boolean,
+  transposes: 'head' | 'all',
 ): DeviceWeights {
   const uploaded = new Map(layout.tensors.map((tensor) => [tensor.name, upload(tensor, params)]));
-  const transposes: Tensor[] = [];
+  const transposed: Tensor[] = [];
   const find = <Kind extends Tensor>(name: string): Kind => present(uploaded.get(name), name) as Kind;
-  const linearWeight = (name: string): LinearWeight => {
+  const withTranspose = (name: string): LinearWeight => {
     const matrix = find<Tensor2D>(name);
-    if (!withTransposes) return { matrix, transposed: null };
-    const transposed = transpose(matrix);
-    transposes.push(transposed);
-    return { matrix, transposed };
+    transposed.push(transpose(matrix));
+    return { matrix, transposed: transposed.at(-1) as Tensor2D };
   };
+  const linearWeight =
+    transposes === 'all'
+      ? withTranspose
+      : (name: string) => ({ matrix: find<Tensor2D>(name), transposed: null });
   const blocks = Array.from({ length: config.layers }, (_, layer) =>
     blockWeights((name) => `model.layers.${layer}.${name}.weight`, find, linearWeight),
   );
   return {
     decoderTensors: [...uploaded.values()].slice(1, config.tieEmbeddings ? undefined : -1),
     embedding: find('model.embed_tokens.weight'),
-    head: linearWeight(config.tieEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'),
+    head: withTranspose(config.tieEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'),
     decoder: { blocks, norm: find('model.norm.weight') },
-    dispose: () => [...uploaded.values(), ...transposes].forEach((tensor) => tensor.dispose()),
+    dispose: () => [...uploaded.values(), ...transposed].forEach((tensor) => tensor.dispose()),
   };
 }
 
@@ -68,8 +72,7 @@ function blockWeights(
   };
 }
 
-/** A copy, never a view: some backends keep the array they are given, and the master weights change under them. */
 function upload({ offset, size, shape }: TensorLayout, params: Float32Array): Tensor {
-  const values = params.slice(offset, offset + size);
+  const values = params.subarray(offset, offset + size);
   return shape.length === 1 ? tensor1d(values) : tensor2d(values, shape as [number, number]);
 }

@@ -63,7 +63,7 @@ describe('the gradients of many rows, which go through in several chunks', () =>
   ] as const)('are those of the formulas, with %s products', (_, products, transposes) => {
     const weight = tensor2d(matrix, [vocabulary, width]);
     const head = { matrix: weight, transposed: transposes ? transpose(weight) : null };
-    const outputs = { losses: new Float32Array(0), weightGradient: new Float32Array(0) };
+    const outputs = { losses: new Float32Array(0), weightGradient: new Float32Array(vocabulary * width) };
     const loss = (h: Tensor): Scalar =>
       headLoss({ products, chunkLogits: CHUNK_LOGITS, head, targets }, h as Tensor2D, outputs);
     const { value, grad } = valueAndGrad(loss)(tensor2d(hidden, [rows, width]));

@@ -13,13 +13,14 @@ import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { present } from '@cria/runtime';
 import { naturalLogarithm } from '../arithmetic/elementary.js';
 import { addRows } from './add-rows.js';
+import { readTensor } from './read-tensor.js';
 import { timesWeight } from './linear.js';
 import type { LinearWeight } from './linear.js';
 import type { MatrixProducts } from './matrix-products.js';
 
 type GradientSaver = (tensors: Tensor[]) => void;
 
-const MOST_CHUNK_ROWS = 512;
+const MOST_CHUNK_ROWS = 1024;
 
 /** Below this a probability is near the end of f32's range, and the loss is taken from the logits. */
 const SMALLEST_TRUSTED_PROBABILITY = 1e-30;
@@ -38,8 +39,8 @@ export interface HeadInputs {
 export interface HeadOutputs {
   /** Loss of every row in nats, [N]. */
   losses: Float32Array;
-  /** Gradient of the mean loss by the head's matrix, [V, C]. */
-  weightGradient: Float32Array;
+  /** Gradient of the mean loss by the head's matrix, [V, C]: memory of the caller's, which is filled. */
+  readonly weightGradient: Float32Array;
 }
 
 /**
@@ -89,7 +90,7 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
       const { hiddenRows, probabilities, losses } = chunkProbabilities(inputs, chunk, hidden);
       outputs.losses.set(losses, chunk.from);
       const targetRows = gather(head.matrix, tensor1d(targets.subarray(chunk.from, chunk.to), 'int32'));
-      const product = products.sumOfOuter(hiddenRows, probabilities);
+      const product = products.transposedTimes(probabilities, hiddenRows);
       return {
         dHidden: mul(sub(matMul(probabilities, head.matrix), targetRows), inverseCount),
         dHead: before === null ? product : add(before, product),
@@ -99,8 +100,7 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
     dHidden.push(after.dHidden);
     dHead = after.dHead;
   }
-  const whole = products.fromOuter(present(dHead, 'a chunk'));
-  outputs.weightGradient = mul(whole, inverseCount).dataSync<'float32'>();
+  readTensor(outputs.weightGradient, present(dHead, 'a chunk'), (piece) => mul(piece, inverseCount));
   addRows(outputs.weightGradient, targets, mul(hidden, -inverseCount).dataSync<'float32'>());
   return concat(dHidden, 0);
 }
@@ -108,7 +108,7 @@ function forwardBackward(inputs: HeadInputs, hidden: Tensor2D, outputs: HeadOutp
 type ChunkGradients = {
   /** Of the chunk's rows, final: [rows, C] */
   readonly dHidden: Tensor2D;
-  /** Sum of p^T h up to and with this chunk, as `sumOfOuter` gives it. */
+  /** Sum of p^T h up to and with this chunk: [V, C] */
   readonly dHead: Tensor2D;
 };
 

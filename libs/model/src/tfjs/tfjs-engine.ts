@@ -1,7 +1,17 @@
 // The Llama in TensorFlow.js ops with its automatic differentiation: the portable engine, and the oracle that the
 // native one is tested against. Only the two ends, where the vocabulary makes tensors large, have gradients of our
 // own: the head (head-loss.ts) and the embedding lookup, whose rows are added up on the host (add-rows.ts).
-import { gather, slice, tensor1d, tensor2d, tensor4d, tidy, valueAndGrads } from '@tensorflow/tfjs-core';
+import {
+  dispose,
+  gather,
+  keep,
+  slice,
+  tensor1d,
+  tensor2d,
+  tensor4d,
+  tidy,
+  valueAndGrads,
+} from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { assert, CriaError, present } from '@cria/runtime';
 import { headSize } from '../config/llama-config.js';
@@ -19,18 +29,21 @@ import type { AttentionContext } from './attention.js';
 import { decode } from './decoder.js';
 import { uploadWeights } from './device-weights.js';
 import type { DeviceWeights } from './device-weights.js';
-import { emitGradient } from './emit-gradient.js';
+import { emitGradient, gradientScratch } from './emit-gradient.js';
+import type { GradientScratch } from './emit-gradient.js';
 import { headLoss, headLosses, meanLoss } from './head-loss.js';
 import type { HeadInputs, HeadOutputs } from './head-loss.js';
+import { pageAligned } from './host-copy.js';
 import { timesWeight } from './linear.js';
 import { activateBackend, loadBackend } from './load-backend.js';
 import type { LoadedBackend } from './load-backend.js';
 import { generalProducts, plainProducts } from './matrix-products.js';
 import type { MatrixProducts } from './matrix-products.js';
 import { rotaryTables } from './rotary.js';
+import type { RotaryTensors } from './rotary.js';
 
 /** Raised whenever the order of operations here changes. */
-const ARITHMETIC = 2;
+const ARITHMETIC = 3;
 
 /** Loads the backend and makes an engine on it. Throws ENGINE_UNAVAILABLE as `loadBackend` does. */
 export async function createTfjsEngine(options: EngineOptions): Promise<Engine> {
@@ -52,6 +65,11 @@ class TfjsEngine implements Engine {
   readonly #sequenceLength: number;
   readonly #products: MatrixProducts;
   #weights: DeviceWeights | null = null;
+  /** What the weights on the device may lie on. The master weights themselves change under an engine. */
+  #hostCopy: Float32Array | null = null;
+  #scratch: GradientScratch | null = null;
+  /** Of one sequence of a slot's length; all that depends on positions alone. */
+  #tables: AttentionTables | null = null;
 
   constructor(backend: LoadedBackend, config: LlamaConfig, sequenceLength: number) {
     this.fingerprint = {
@@ -76,23 +94,28 @@ class TfjsEngine implements Engine {
     );
     await activateBackend(this.#backend.name);
     this.#weights?.dispose();
-    this.#weights = uploadWeights(this.#config, this.layout, params, !this.#backend.generalMatMul);
+    this.#hostCopy ??= pageAligned(params.length);
+    this.#hostCopy.set(params);
+    const transposes = this.#backend.generalMatMul ? 'head' : 'all';
+    this.#weights = uploadWeights(this.#config, this.layout, this.#hostCopy, transposes);
   }
 
   async runSlot(tokens: Uint16Array, sequences: number, sink: GradientSink): Promise<SlotResult> {
     const slot = this.#split(tokens, sequences);
     const weights = await this.#ready();
-    const head: HeadOutputs = { losses: new Float32Array(0), weightGradient: new Float32Array(0) };
+    const scratch = (this.#scratch ??= gradientScratch(this.layout));
+    const head: HeadOutputs = { losses: new Float32Array(0), weightGradient: scratch.vocabulary };
     tidy(() => {
-      const context = this.#attentionContext(sequences, this.#sequenceLength);
+      const context = this.#trainingContext(sequences);
       const embedded = embed(weights, slot.inputs);
       const forward = (): Tensor => {
         return headLoss(this.#headInputs(weights, slot), decode(context, weights.decoder, embedded), head);
       };
       const { grads } = valueAndGrads(forward)([embedded, ...weights.decoderTensors]);
       const [dEmbedded, ...decoder] = grads;
-      const pieces = { head: head.weightGradient, decoder, embedded: dEmbedded.dataSync<'float32'>() };
-      emitGradient(this.layout, { ...pieces, inputs: slot.inputs }, sink);
+      const embeddedGradient = dEmbedded.dataSync<'float32'>();
+      const pieces = { decoder, embedded: embeddedGradient, inputs: slot.inputs };
+      emitGradient(this.layout, pieces, scratch, sink);
     });
     return { lossBits: lossToBits(meanLoss(head.losses)) };
   }
@@ -105,7 +128,7 @@ class TfjsEngine implements Engine {
     return Float32Array.from({ length: sequences }, (_, sequence) =>
       tidy(() => {
         const [from, to] = [sequence * length, (sequence + 1) * length];
-        const context = this.#attentionContext(1, length);
+        const context = this.#trainingContext(1);
         const hidden = decode(context, weights.decoder, embed(weights, inputs.subarray(from, to)));
         const head = this.#headInputs(weights, { targets: targets.subarray(from, to) });
         return meanLoss(headLosses(head, hidden));
@@ -122,7 +145,7 @@ class TfjsEngine implements Engine {
     checkVocabulary(tokens, vocabSize);
     const weights = await this.#ready();
     return tidy(() => {
-      const context = this.#attentionContext(1, tokens.length);
+      const context = this.#context(1, attentionTables(this.#config, tokens.length));
       const hidden = decode(context, weights.decoder, embed(weights, Int32Array.from(tokens)));
       const last = slice(hidden, [tokens.length - 1, 0], [1, -1]);
       return timesWeight(this.#products, last, weights.head).dataSync<'float32'>();
@@ -131,7 +154,8 @@ class TfjsEngine implements Engine {
 
   async dispose(): Promise<void> {
     this.#weights?.dispose();
-    this.#weights = null;
+    if (this.#tables !== null) dispose(Object.values(this.#tables));
+    this.#weights = this.#hostCopy = this.#scratch = this.#tables = null;
   }
 
   async #ready(): Promise<DeviceWeights> {
@@ -148,24 +172,40 @@ class TfjsEngine implements Engine {
     return { products: this.#products, chunkLogits: this.#backend.chunkLogits, head, targets };
   }
 
-  /** Made anew each time: a few kilobytes beside the logits' megabytes. */
-  #attentionContext(sequences: number, positions: number): AttentionContext {
-    const config = this.#config;
-    const { cos, sin } = rotaryTables(config, positions);
-    const tableShape: [number, number, number, number] = [1, positions, 1, headSize(config)];
-    const mask = tensor2d(causalMask(config, positions), [
-      (config.heads / config.kvHeads) * positions,
-      positions,
-    ]);
+  #trainingContext(sequences: number): AttentionContext {
+    this.#tables ??= keepAll(attentionTables(this.#config, this.#sequenceLength));
+    return this.#context(sequences, this.#tables);
+  }
+
+  #context(sequences: number, tables: AttentionTables): AttentionContext {
+    const { cos, sin, mask } = tables;
+    const positions = mask.shape[1];
     return {
-      config,
+      config: this.#config,
       products: this.#products,
-      sequences,
-      positions,
-      rotary: { cos: tensor4d(cos, tableShape), sin: tensor4d(sin, tableShape) },
-      mask,
+      ...{ sequences, positions, rotary: { cos, sin }, mask },
     };
   }
+}
+
+interface AttentionTables extends RotaryTensors {
+  readonly mask: Tensor2D;
+}
+
+function attentionTables(config: LlamaConfig, positions: number): AttentionTables {
+  const { cos, sin } = rotaryTables(config, positions);
+  const tableShape: [number, number, number, number] = [1, positions, 1, headSize(config)];
+  const groupRows = (config.heads / config.kvHeads) * positions;
+  return {
+    cos: tensor4d(cos, tableShape),
+    sin: tensor4d(sin, tableShape),
+    mask: tensor2d(causalMask(config, positions), [groupRows, positions]),
+  };
+}
+
+function keepAll(tables: AttentionTables): AttentionTables {
+  for (const tensor of Object.values(tables) as Tensor[]) keep(tensor);
+  return tables;
 }
 
 /** [rows, hiddenSize] */
