@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { loadAddon } from '@cria/kernels/native';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referenceKernels } from '@cria/kernels';
+import type { LlamaConfig } from '../config/llama-config.js';
 import { createEngine } from '../engine/create-engine.js';
 import type { EngineOptions } from '../engine/create-engine.js';
 import { lossFromBits } from '../engine/engine.js';
@@ -42,6 +43,17 @@ async function gradientOf(
     },
   });
   return { loss: lossFromBits(lossBits), gradient, offsets };
+}
+
+const UNTIED = { tieEmbeddings: false, vocabSize: 50_304 };
+
+function sizes(
+  hiddenSize: number,
+  intermediateSize: number,
+  heads: number,
+  kvHeads: number,
+): Partial<LlamaConfig> {
+  return { hiddenSize, intermediateSize, heads, kvHeads };
 }
 
 function hashOf(...arrays: Float32Array[]): string {
@@ -169,22 +181,39 @@ describe.skipIf(loaded.kind === 'missing')(
       },
     );
 
-    it('agrees with the tfjs engine on every gradient', async () => {
-      const params = initialParameters(config, 2);
-      const engines = [
-        createNativeEngine(base),
-        await createEngine({ ...base, kind: 'tfjs', backend: 'wasm' }),
-      ];
-      const gradients = [];
-      for (const engine of engines) {
-        await engine.setParameters(params);
-        gradients.push(await gradientOf(engine, slot, 3));
-        await engine.dispose();
-      }
-      const [native, tfjs] = gradients;
-      expect(Math.abs(native.loss / tfjs.loss - 1)).toBeLessThan(1e-6);
-      expect(deviation(native.gradient, tfjs.gradient)).toBeLessThan(2e-6);
-    });
+    /** Sizes that hurt: 1, primes, one more than a tile, 2 key/value heads under 16, GPT-2's vocabulary, bare and padded. */
+    const awkward: Array<[string, Partial<LlamaConfig>, number, number]> = [
+      ['8 heads over 2', {}, 67, 3],
+      ['the least of all', { ...sizes(2, 1, 1, 1), layers: 1, vocabSize: 2, maxPositions: 1 }, 1, 1],
+      ['primes, one more than a tile', { ...sizes(66, 131, 3, 1), layers: 2, vocabSize: 97 }, 17, 5],
+      ['16 heads over 2, 50257 words', { ...sizes(64, 127, 16, 2), layers: 1, vocabSize: 50_257 }, 13, 2],
+      ['50304 words, a head of its own', { ...UNTIED, ...sizes(64, 33, 16, 2), layers: 1 }, 33, 1],
+    ];
+
+    it.each(awkward)(
+      'agrees with the tfjs engine on every gradient: %s',
+      async (_, change, length, count) => {
+        const shape = { ...base, config: { ...config, ...change }, sequenceLength: length };
+        const params = initialParameters(shape.config, 2);
+        const tokens = Uint16Array.from(
+          { length: count * (length + 1) },
+          (_unused, i) => (i * 7919) % shape.config.vocabSize,
+        );
+        const engines = [
+          createNativeEngine(shape),
+          await createEngine({ ...shape, kind: 'tfjs', backend: 'wasm' }),
+        ];
+        const gradients = [];
+        for (const engine of engines) {
+          await engine.setParameters(params);
+          gradients.push(await gradientOf(engine, tokens, count));
+          await engine.dispose();
+        }
+        const [native, tfjs] = gradients;
+        expect(Math.abs(native.loss / tfjs.loss - 1)).toBeLessThan(1e-6);
+        expect(deviation(native.gradient, tfjs.gradient)).toBeLessThan(2e-6);
+      },
+    );
 
     it.each(['f32', 'bf16'] as const)(
       '%s: logits are those of a fresh engine, whatever the cache holds',
