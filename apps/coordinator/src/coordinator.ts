@@ -119,6 +119,7 @@ export class Coordinator {
         if (acquired === null) return null;
         const end = await this.#lead(acquired, termAtLeast, signal);
         if (end.kind !== 'stepped-down') return end;
+        this.#parts.log.info({ why: end.why }, 'steps down');
         if (signal.aborted) return null;
         // A number is never led under twice: Redis may have forgotten it.
         termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#lastTerm + 1);

@@ -1,6 +1,12 @@
 // The run as the HTTP API shows it.
 import { timingSafeEqual } from 'node:crypto';
-import { membersOf, stepHasBegun, workersByAge } from './decide/leader-state.js';
+import {
+  membersOf,
+  slotsByWorker,
+  stepHasBegun,
+  workersByAge,
+  type WorkerRecord,
+} from './decide/leader-state.js';
 import type { Alert, MetricHistory } from '@cria/metrics';
 import { CriaError, workerId } from '@cria/runtime';
 import { join } from 'node:path';
@@ -105,10 +111,7 @@ export class StatusView implements RunView, LiveRun {
       steps: context.endStep,
       term: leader.term,
       leader: leader.id,
-      members:
-        leadership === null
-          ? []
-          : workersByAge(leadership.state).map((record) => memberView(leadership, record.id)),
+      members: leadership === null ? [] : memberViews(leadership),
       coordinators: this.#source.coordinators(),
       seats: { target: state?.desired.target ?? 0, waiting: Math.max(0, state?.seatsWaiting ?? 0) },
       mathHash: leadership?.ledger.head.mathHash ?? '',
@@ -230,32 +233,36 @@ export class StatusView implements RunView, LiveRun {
   }
 }
 
-function memberView(leadership: Leadership, id: string): MemberView {
-  const { context, state } = leadership;
-  const worker = workerId(id);
-  const record = state.workers.get(worker);
+function memberViews(leadership: Leadership): MemberView[] {
+  const slots = slotsByWorker(leadership.state);
+  return workersByAge(leadership.state).map((record) => ({
+    ...memberView(leadership, record),
+    slots: slots.get(record.id) ?? [],
+  }));
+}
+
+function memberView(leadership: Leadership, record: WorkerRecord): Omit<MemberView, 'slots'> {
+  const { context } = leadership;
   const { budget, slots } = context.config;
   const slotTokens = (budget.sequenceLength * budget.globalBatch) / slots;
   const nowMs = leadership.nowMs();
-  const figures = leadership.stats.of(worker);
-  const sinceJoinMs = record === undefined ? 0 : nowMs - record.joinedMs;
+  const figures = leadership.stats.of(record.id);
   return {
-    id,
-    pid: record?.pid ?? 0,
-    host: record?.host ?? '',
-    device: record?.device ?? '',
-    address: record?.address ?? '',
-    role: record?.role ?? 'wait',
-    position: record?.position ?? 0,
-    slots: leadership.slotsOf(worker),
-    tokensPerSecond: record?.slotMs ? (1000 * slotTokens) / record.slotMs : 0,
-    lastContactMs: record === undefined ? 0 : nowMs - record.lastContactMs,
+    id: record.id,
+    pid: record.pid,
+    host: record.host,
+    device: record.device,
+    address: record.address,
+    role: record.role,
+    position: record.position,
+    tokensPerSecond: record.slotMs ? (1000 * slotTokens) / record.slotMs : 0,
+    lastContactMs: nowMs - record.lastContactMs,
     waitMs: figures.waitMs,
     bytesReceived: figures.bytesReceived,
     bytesSent: figures.bytesSent,
     memoryBytes: figures.memoryBytes,
-    joinedWallMs: context.clock.wallMs() - sinceJoinMs,
-    slotMs: record?.slotMs ?? null,
+    joinedWallMs: context.clock.wallMs() - (nowMs - record.joinedMs),
+    slotMs: record.slotMs,
     engine: context.fingerprint,
     threads: figures.threads,
     version: figures.version,

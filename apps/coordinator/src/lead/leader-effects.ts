@@ -49,7 +49,7 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
     case 'evict':
       return evict(leadership, effect);
     case 'seats':
-      return leadership.offerSeats(effect.waiting);
+      return leadership.offerSeats();
     case 'measured':
       return leadership.measured(effect);
     case 'validated':

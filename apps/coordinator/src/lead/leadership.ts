@@ -5,7 +5,7 @@ import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
 import { CriaError, sleep, type WorkerId } from '@cria/runtime';
 import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
 import { decideLeader } from '../decide/leader.js';
-import { slotsOf, type Desired, type Ending, type LeaderState } from '../decide/leader-state.js';
+import type { Desired, Ending, LeaderState } from '../decide/leader-state.js';
 import { messageEvent, type ReportReader } from '../decide/message-event.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
@@ -62,6 +62,7 @@ export class Leadership implements ControlSink {
   #seatsChain: Promise<unknown> = Promise.resolve();
   #shardsChain: Promise<unknown> = Promise.resolve();
   #knownSeats = new Set<string>();
+  #offersSeats = false;
   /** Also of workers that are gone: an Exchange sent again repeats the same bytes. */
   readonly #addresses = new Map<WorkerId, string>();
   /** Digests of state[step] as members report them. */
@@ -189,9 +190,13 @@ export class Leadership implements ControlSink {
     this.#checkpointAbort?.abort(new CriaError('EXCHANGE_ABORTED', 'a worker with a stripe is gone'));
   }
 
-  offerSeats(waiting: number): void {
+  /** A thousand workers that come at once change it a thousand times: only the newest number goes to Redis. */
+  offerSeats(): void {
+    if (this.#offersSeats) return;
+    this.#offersSeats = true;
     this.#seats(async (seats) => {
-      const result = await seats.setWaiting(waiting);
+      this.#offersSeats = false;
+      const result = await seats.setWaiting(Math.max(0, this.state.seatsWaiting));
       if (result.kind === 'superseded') this.stepDown('a later leader offers seats', 0);
     });
   }
@@ -231,11 +236,6 @@ export class Leadership implements ControlSink {
 
   fail(error: unknown): void {
     this.#resolveEnded({ kind: 'failed', error: CriaError.from(error) });
-  }
-
-  /** Slots granted to or finished by a worker, for displays. */
-  slotsOf(worker: WorkerId): number[] {
-    return slotsOf(this.state, worker);
   }
 
   /** Digest of state[step] as all who deliver a part of it report. */

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { lastObject } from '../cria.js';
 import { compareWithUndisturbed, DisturbedRun } from '../disturbed-run.js';
 import { killAllIn, processesIn } from '../processes.js';
-import { expectUndisturbed, tiny } from '../reference.js';
+import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, type Life, type Stage } from '../stage.js';
 import { TINY } from '../tiny-run.js';
 
@@ -68,8 +68,9 @@ export function resumes(): void {
 
 /** The next life trains some steps more, to one that the reference has a checkpoint of. */
 async function expectGoesOn(stage: Stage, workers: number): Promise<void> {
-  const every = TINY.checkpointEverySteps;
-  const steps = every * Math.ceil((stage.run.steps() + 2) / every);
+  const least = stage.run.steps() + 2;
+  const comparable = await reference().stage.run.checkpoints();
+  const steps = Math.min(...comparable.filter((step) => step >= least));
   await expectUndisturbed(stage, await resumed(stage, workers, steps).outcome(), steps);
 }
 
