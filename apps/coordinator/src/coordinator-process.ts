@@ -25,11 +25,17 @@ export type { Serving } from './build-context.js';
 
 const STATUS_MS = 1000;
 
+/** To one Redis: what a leader has to be answered in time, and seats and shards. */
+export interface Connections {
+  readonly redis: RedisConnection;
+  readonly queues: RedisConnection;
+}
+
 /** The parts of one coordinator process and how they hang together. */
 export class CoordinatorProcess {
   coordinator!: Coordinator;
   readonly #serving: Serving;
-  readonly #redis: RedisConnection;
+  readonly #connections: Connections;
   readonly #run: PreparedRun;
   readonly #startedWallMs = systemClock.wallMs();
   readonly #runFile: RunFileKeeper;
@@ -44,9 +50,9 @@ export class CoordinatorProcess {
   #end: { ending: 'finished' | 'stopped' | 'failed'; reason: string } | null = null;
   #outcome: RunOutcome | null = null;
 
-  constructor(serving: Serving, redis: RedisConnection, run: PreparedRun) {
+  constructor(serving: Serving, connections: Connections, run: PreparedRun) {
     this.#serving = serving;
-    this.#redis = redis;
+    this.#connections = connections;
     this.#run = run;
     const { outDir, redisUrl } = serving.options;
     const { name, runId, genesis, token } = run;
@@ -80,7 +86,7 @@ export class CoordinatorProcess {
     this.coordinator = new Coordinator({
       context: this.#context,
       run: this.#run.record,
-      redis: this.#redis,
+      ...this.#connections,
       ...this.#memoryOfTheRun(),
       httpAddress: this.#ownHttpAddress,
       onLeads: (begins) => this.#leads(begins),

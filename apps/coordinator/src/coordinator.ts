@@ -27,6 +27,8 @@ export interface CoordinatorParts {
   readonly context: RunContext;
   readonly run: RunRecord;
   readonly redis: RedisConnection;
+  /** Another connection to the same Redis, for seats and shards. */
+  readonly queues: RedisConnection;
   /** What was wanted of the run as far as its directory tells; null for a new run. */
   readonly knownWish: Desired | null;
   /** A supervisor starts this process again in the middle of a run. */
@@ -185,7 +187,7 @@ export class Coordinator {
     termAtLeast: number,
     signal: AbortSignal,
   ): Promise<LeadershipEnd | EndElsewhere> {
-    const { context, clock, log, redis, run } = this.#parts;
+    const { context, clock, log, redis, queues, run } = this.#parts;
     const { leaseMs, skewMs } = context.config.timeouts;
     let lost: string | null = null;
     const keeper = new LeaseKeeper(acquired, {
@@ -211,7 +213,7 @@ export class Coordinator {
       const tail = redisLedgerTail(redis, context.runId);
       const desired = this.desired;
       this.#leadership = await takeOver({
-        ...{ context, run, redis, lease: keeper, tail, desired, termAtLeast },
+        ...{ context, run, redis, queues, lease: keeper, tail, desired, termAtLeast },
         ...{ wanted: this.#wanted, goesOn: !begins },
       });
       if (lost !== null || signal.aborted) this.#leadership.stepDown(lost ?? 'this coordinator leaves', 0);

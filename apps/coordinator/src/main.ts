@@ -37,9 +37,12 @@ async function serve(serving: Serving): Promise<RunOutcome | null> {
   const { options, signal, stack, log } = serving;
   const redis = await connectRedis(options.redisUrl, { clock: systemClock, log });
   stack.defer('redis', () => redis.close());
+  // Lease and ledger must not stand behind a thousand seats that are offered or withdrawn.
+  const queues = await connectRedis(options.redisUrl, { clock: systemClock, log });
+  stack.defer('queues', () => queues.close());
   const run = await prepareRun(options, redis);
   stack.defer('data', () => run.dataset.close());
-  const coordinatorProcess = new CoordinatorProcess(serving, redis, run);
+  const coordinatorProcess = new CoordinatorProcess(serving, { redis, queues }, run);
   await coordinatorProcess.start();
   const end = await coordinatorProcess.coordinator.run(signal);
   const outcome = end === null ? null : coordinatorProcess.outcomeOf(end);

@@ -20,10 +20,10 @@ const RELEASE_GAIN = 2;
 /** Grants open slots. Returns false while slots stay open. */
 export function grantOpenSlots(turn: Turn): boolean {
   const { state } = turn;
-  const open = state.slots.flatMap((slot, k) => (slot.kind === 'open' ? [k] : []));
-  if (open.length === 0) return true;
+  if (!state.slots.some((slot) => slot.kind === 'open')) return true;
   const able = provenMembers(turn);
   if (!mayGrant(turn, able)) return false;
+  const open = state.slots.flatMap((slot, k) => (slot.kind === 'open' ? [k] : []));
   const grants = new Map<WorkerId, number[]>();
   const candidates = candidatesOf(turn, able);
   for (const slot of open) {

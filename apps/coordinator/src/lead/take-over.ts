@@ -26,6 +26,7 @@ export interface TakeOverOptions {
   readonly context: RunContext;
   readonly run: RunRecord;
   readonly redis: RedisConnection;
+  readonly queues: RedisConnection;
   readonly lease: LeaseKeeper;
   readonly tail: LedgerTail;
   readonly desired: DesiredStore;
@@ -39,7 +40,7 @@ export interface TakeOverOptions {
 
 /** Recovers the ledger, raises the term above all that is known, refills Redis and makes the leadership. */
 export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
-  const { context, redis, lease, tail, desired, wanted } = options;
+  const { context, redis, queues, lease, tail, desired, wanted } = options;
   const origin = genesisPoint(context.runId, context.genesis);
   const manifest = await context.checkpoints.findNewest();
   const entries = manifest === null ? [] : await context.checkpoints.ledgerOf(manifest.step);
@@ -87,14 +88,14 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
     desired: holds,
   });
   const seats = redisSeatsOffer({
-    connection: redis,
+    connection: queues,
     runId: context.runId,
     runName: options.run.name,
     term,
     at: { address: context.controlAddress, coordinators: context.coordinators() },
     seatMs: context.config.timeouts.seatMs,
   });
-  const shards = redisShardsBoard(redis, context.runId, term);
+  const shards = redisShardsBoard(queues, context.runId, term);
   if (holds.paused) await shards.pause();
   await shards.publishShards(shardsBudget(context, ledger.length));
   const isHeld = (): boolean => lease.isHeld();

@@ -308,9 +308,9 @@ function stragglers(look: Look, { straggler: rule }: Thresholds): Reading[] {
   const timed = look.members.filter(({ slotMs }) => slotMs !== null);
   // Of two, neither can be told to be the slow one by a median; the mean of both hides it.
   if (rule === null || timed.length < 2) return [];
+  const ascending = timed.map(({ slotMs }) => slotMs ?? 0).sort((a, b) => a - b);
   return timed.map(({ id, slotMs }) => {
-    const others = timed.filter((other) => other.id !== id).map((other) => other.slotMs ?? 0);
-    const ratio = (slotMs ?? 0) / Math.max(1e-6, medianOf(others));
+    const ratio = (slotMs ?? 0) / Math.max(1e-6, medianWithout(ascending, slotMs ?? 0));
     return {
       rule: 'straggler',
       subject: id,
@@ -369,6 +369,12 @@ function above(value: number, limit: number): Reading['verdict'] {
 function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? 0;
+}
+
+/** The median of all values but one of those equal to `value`: one sort serves all workers. */
+function medianWithout(ascending: readonly number[], value: number): number {
+  const middle = (ascending.length - 1) >> 1;
+  return ascending[ascending.indexOf(value) <= middle ? middle + 1 : middle] ?? 0;
 }
 
 function digits(value: number | null): string {
