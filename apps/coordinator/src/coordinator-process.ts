@@ -56,7 +56,7 @@ export class CoordinatorProcess {
     this.#run = run;
     const { outDir, redisUrl } = serving.options;
     const { name, runId, genesis, token } = run;
-    this.#queues = new QueueWatch(redis, runId);
+    this.#queues = new QueueWatch(connections.queues, runId);
     this.#runFile = new RunFileKeeper(outDir, { run: name, runId, genesis, redisUrl, token });
   }
 
