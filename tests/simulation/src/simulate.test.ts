@@ -12,6 +12,7 @@ const FOUND: ReadonlyArray<readonly [seed: number, what: string]> = [
     14389,
     'a state copied from a worker that was damaged after it had applied, and dismissed before it could be compared',
   ],
+  [21175, 'a damaged donor that waited at rest, whose copies were sent away one after the other'],
 ];
 
 describe('a simulated cluster', () => {

@@ -20,7 +20,8 @@ export function orderStripes(turn: Turn, step: number, how: 'commit' | 'rest'): 
   state.checkpoint = { step, stripes, atRest: how === 'rest' };
   note(turn, 'checkpoint-started', null, `checkpoint of step ${step} from ${stripes.length} workers`);
   turn.effects.push({ do: 'pull-checkpoint', step, stripes });
-  if (how === 'rest') turn.effects.push({ do: 'store', step, stripes });
+  const to = stripes.map(({ worker }) => worker);
+  if (how === 'rest') turn.effects.push({ do: 'store', to, step, stripes });
   return stripes;
 }
 

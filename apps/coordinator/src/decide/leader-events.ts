@@ -169,7 +169,13 @@ export type LeaderEffect =
       readonly step: number;
       readonly stripes: StripeOrder;
     }
-  | { readonly do: 'store'; readonly step: number; readonly stripes: StripeOrder }
+  /** Keep the stripes of state[step], those who have one, and read the state again. */
+  | {
+      readonly do: 'store';
+      readonly to: readonly WorkerId[];
+      readonly step: number;
+      readonly stripes: StripeOrder;
+    }
   /** Pull the stripes of state[step] and write the checkpoint. */
   | { readonly do: 'pull-checkpoint'; readonly step: number; readonly stripes: StripeOrder }
   | { readonly do: 'abandon-checkpoint'; readonly step: number }

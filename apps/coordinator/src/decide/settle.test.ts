@@ -47,6 +47,9 @@ describe('a copy of the state', () => {
     const bench = copiedFromA('x');
     expect(bench.did('evict')).toMatchObject([{ worker: B, mayReturn: true }]);
     expect(bench.state.workers.has(A)).toBe(true);
+    // A reads its state again, and is found out although it waits at rest.
+    expect(bench.did('store')).toMatchObject([{ to: [A], step: 1, stripes: [] }]);
+    expect(bench.applied(A, 'x').did('evict')).toMatchObject([{ worker: A, mayReturn: true }]);
   });
 
   it('that is what its donor wrote stays', () => {

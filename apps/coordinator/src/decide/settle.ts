@@ -66,7 +66,15 @@ export function dismissWrongCopy(turn: Turn, record: WorkerRecord): boolean {
   if (!isUnproven || position !== next || agreedDigest === null || appliedDigest === null) return false;
   if (appliedDigest === agreedDigest) return false;
   dismiss(turn, record, `its copy of the state of step ${next} is not what the members wrote`);
+  readAgain(turn);
   return true;
+}
+
+/** A Store of nothing: who waits at rest sends no Prepare that would tell what has become of its state. */
+function readAgain(turn: Turn): void {
+  const { state } = turn;
+  const to = membersOf(state).flatMap(({ id, position }) => (position === state.next ? [id] : []));
+  turn.effects.push({ do: 'store', to, step: state.next, stripes: [] });
 }
 
 /**

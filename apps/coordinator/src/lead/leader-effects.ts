@@ -37,9 +37,7 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
     case 'store': {
       const stripes = protoStripes(effect.stripes);
       const value = { term: leadership.protoTerm, step: effect.step, stripes };
-      for (const worker of new Set(effect.stripes.map((stripe) => stripe.worker))) {
-        leadership.send(worker, { $case: 'store', value });
-      }
+      for (const worker of effect.to) leadership.send(worker, { $case: 'store', value });
       return;
     }
     case 'pull-checkpoint':

@@ -183,8 +183,7 @@ function takeCommit(turn: WorkerTurn, commit: Commit, entry: DeferredMessage['en
 
 function takeStore({ state, effects }: WorkerTurn, store: Store): void {
   const own = store.stripes.filter((stripe) => stripe.worker === state.worker);
-  if (own.length === 0) return;
-  effects.push({ do: 'keep-stripes', step: store.step, stripes: own });
+  if (own.length > 0) effects.push({ do: 'keep-stripes', step: store.step, stripes: own });
   // No Prepare will follow that would find a bit that has turned over since.
   effects.push({ do: 'read-state' });
 }

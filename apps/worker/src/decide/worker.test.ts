@@ -132,6 +132,16 @@ describe('a worker', () => {
     expect(bench.computed(2).does()).toEqual(['send slotDone']);
   });
 
+  it('reads its state again when told to store, whether a stripe is its own or not', () => {
+    const store = (worker: string): string[] => {
+      const stripes = [{ stripe: 0, worker, firstPart: 0, endPart: 2 }];
+      const value = { term: TERM, step: 0, stripes };
+      return new Bench().member().welcome(1).hears({ $case: 'store', value }).does();
+    };
+    expect(store('me')).toEqual(['keep-stripes', 'read-state']);
+    expect(store('other')).toEqual(['read-state']);
+  });
+
   it('refuses a lower term and the same number of another leader (H7)', () => {
     const bench = new Bench().member();
     expect(bench.grant([0], 0, { number: 2, leader: 'c0' }).does()).toEqual([]);

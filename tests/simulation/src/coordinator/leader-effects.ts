@@ -38,8 +38,7 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
       return commit(leadership, effect);
     case 'store': {
       const value = { term, step: effect.step, stripes: protoStripes(effect.stripes) };
-      for (const worker of new Set(effect.stripes.map((stripe) => stripe.worker)))
-        leadership.send(worker, { $case: 'store', value });
+      for (const worker of effect.to) leadership.send(worker, { $case: 'store', value });
       return;
     }
     case 'pull-checkpoint':
