@@ -2,10 +2,9 @@
 import type { Cluster } from '../cluster.js';
 import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-events';
 import type { Abort } from '../world/future.js';
-import { Future, sleep, wait, type Task } from '../world/future.js';
+import { Future, sleep, wait, waitAtMost, type Task } from '../world/future.js';
 import type { SimProcess, SimTimer } from '../world/process.js';
 import { openStream, type StreamEnd } from '../world/stream.js';
-import { waitAtMost } from './peer.js';
 
 export interface ControlLinkOptions {
   readonly cluster: Cluster;

@@ -2,7 +2,7 @@
 // its caller, a client that asks again when a stream breaks and gives up after stallMs without a sign.
 import type { Cluster, Listener } from '../cluster.js';
 import type { SimTerm } from '../stores/redis-data.js';
-import { Abort, Aborted, Change, Future, sleep, wait, type Task } from '../world/future.js';
+import { Abort, Aborted, Change, Future, sleep, wait, waitAtMost, type Task } from '../world/future.js';
 import { Lane } from '../world/network.js';
 import type { SimProcess } from '../world/process.js';
 
@@ -208,26 +208,4 @@ function framesOf(
     if (frame.kind !== 'wait') end.resolve(frame);
   });
   return { lane, lastMs: () => lastMs };
-}
-
-/** @returns whether the future settled in time */
-export function* waitAtMost<T>(
-  process: SimProcess,
-  future: Future<T>,
-  patienceMs: number,
-  abort?: Abort,
-): Task<boolean> {
-  abort?.throwIfAborted();
-  yield (resume) => {
-    const goOn = (): void => {
-      off?.();
-      timer.cancel();
-      process.soon(resume);
-    };
-    const timer = process.after(patienceMs, goOn);
-    const off = abort?.onAbort(goOn);
-    future.onSettled(goOn);
-  };
-  abort?.throwIfAborted();
-  return future.settled;
 }

@@ -3,9 +3,8 @@
 import type { Cluster } from '../cluster.js';
 import { RedisUnavailable } from '../stores/fake-redis.js';
 import type { RedisData } from '../stores/redis-data.js';
-import { Change, sleep, wait, type Future, type Task } from '../world/future.js';
+import { Change, sleep, wait, waitAtMost, type Future, type Task } from '../world/future.js';
 import { SimProcess } from '../world/process.js';
-import { waitAtMost } from './peer.js';
 import type { Damage } from '../faults/fault.js';
 import { WorkerSession } from './session.js';
 

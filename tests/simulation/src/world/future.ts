@@ -100,7 +100,27 @@ export function* wait<T>(process: SimProcess, future: Future<T>, abort?: Abort):
   return valueOf(outcome as Outcome<T> | null);
 }
 
-export function* sleep(process: SimProcess, delayMs: number, abort?: Abort): Task {
+export function sleep(process: SimProcess, delayMs: number, abort?: Abort): Task {
+  return pause(process, delayMs, { abort });
+}
+
+/** @returns whether the future settled in time */
+export function* waitAtMost<T>(
+  process: SimProcess,
+  future: Future<T>,
+  patienceMs: number,
+  abort?: Abort,
+): Task<boolean> {
+  yield* pause(process, patienceMs, { abort, future });
+  return future.settled;
+}
+
+/** Until the time has come, or the future, whichever is first; throws Aborted. */
+function* pause<T>(
+  process: SimProcess,
+  delayMs: number,
+  { abort, future }: { abort?: Abort | undefined; future?: Future<T> },
+): Task {
   abort?.throwIfAborted();
   yield (resume) => {
     const goOn = (): void => {
@@ -110,6 +130,7 @@ export function* sleep(process: SimProcess, delayMs: number, abort?: Abort): Tas
     };
     const timer = process.after(delayMs, goOn);
     const off = abort?.onAbort(goOn);
+    future?.onSettled(goOn);
   };
   abort?.throwIfAborted();
 }
