@@ -33,17 +33,17 @@ export class ByHand {
     return this.#start(['coordinator', '--json', ...config, ...own, ...flags]);
   }
 
-  worker(): CriaProcess {
+  worker(env: NodeJS.ProcessEnv = {}): CriaProcess {
     const redis = `redis://127.0.0.1:${this.#redis.port}`;
-    return this.#start(['worker', '--redis', redis, '--run', 'tiny', '--threads', '1']);
+    return this.#start(['worker', '--redis', redis, '--run', 'tiny', '--threads', '1'], env);
   }
 
   stop(): Promise<void> {
     return this.#redis.stop();
   }
 
-  #start(args: readonly string[]): CriaProcess {
-    return startCria(args, { cwd: this.#stage.folder });
+  #start(args: readonly string[], env: NodeJS.ProcessEnv = {}): CriaProcess {
+    return startCria(args, { cwd: this.#stage.folder, env });
   }
 }
 

@@ -1,5 +1,7 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
+import { ByHand } from '../by-hand.js';
 import { DisturbedRun } from '../disturbed-run.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, type Outcome } from '../stage.js';
@@ -52,7 +54,25 @@ export function portableEngine(): void {
     const together = await stage.up([...tiny(2, 6), ...flags]).outcome();
     expect(hashesOf(together)).toEqual(hashesOf(alone));
   });
+
+  claim('a worker without TensorFlow is refused by a run on it, and told what to do', async (stage) => {
+    const cluster = await ByHand.start(stage);
+    const settings = ['kind=tfjs', 'precision=f32', 'backend=tensorflow', 'threads=2'];
+    const engine = settings.flatMap((value) => ['--set', `engine.${value}`]);
+    cluster.coordinator([...engine, '--engine-fingerprint', ON_TENSORFLOW]);
+    const worker = cluster.worker({ XDG_CACHE_HOME: join(stage.folder, 'nothing-set-up') });
+    const { code, stderr } = await worker.ended;
+    await cluster.stop();
+    expect(stderr).toContain('needs @tensorflow/tfjs-node');
+    expect(stderr).toContain('cria setup --tensorflow cpu');
+    expect(code).toBe(2);
+  });
 }
+
+/** What `cria worker --probe` prints where TensorFlow is set up. */
+const ON_TENSORFLOW =
+  'tfjs/3 f32 cpu backend=tensorflow onednn=1 selftest=000000000000 tensorflow=2.21.0 tfjs-core=4.22.0 ' +
+  'tfjs-node=4.22.0 threads=2';
 
 function hashesOf({ mathHash, modelSha256, stateSha256 }: Outcome): object {
   return { mathHash, modelSha256, stateSha256 };
