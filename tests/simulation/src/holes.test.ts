@@ -98,6 +98,19 @@ describe('one flipped bit (H2)', () => {
     },
   );
 
+  it('in a donor never gets further than the newcomers that copy it, who are sent away', () => {
+    const shape = { workers: 2, target: 2, workersMin: 2, slots: 4, slotMs: [30, 30], endStep: 7 };
+    const results = schedules(shape, (at) => [
+      killed('w1', { point: 'worker <- commit', count: 3 + (at % 6) }),
+      {
+        when: { ms: 280 + 30 * at },
+        action: { do: 'flip', who: 'w0', where: 'state', part: at % 3 },
+      },
+    ]);
+    expect(finished(results)).toBe(true);
+    expect(noted(results, 'damage-found')).toBeGreaterThan(0);
+  });
+
   it('is found by a worker that is alone, too: it loads the newest checkpoint and replays', () => {
     const shape = { workers: 1, target: 1, slotMs: [30], slots: 3 };
     const results = schedules(shape, (at) => [
