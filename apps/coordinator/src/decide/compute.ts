@@ -91,10 +91,13 @@ export function slotIsReleased(
 ): void {
   const { state, nowMs } = turn;
   const slot = state.slots[released.slot];
-  if (released.step !== state.next || slot?.kind !== 'granted' || slot.worker !== record.id) return;
+  if (released.step !== state.next || slot === undefined || slot.kind === 'open') return;
+  // Also one that counts as done: that was said of work which a Welcome has since had dropped, and granted anew.
+  if (slot.worker !== record.id) return;
   // It is slower than it was: or the slot would come back to it.
   record.slotMs = Math.max(record.slotMs ?? 0, nowMs - record.busySinceMs);
   state.slots[released.slot] = { kind: 'open' };
+  state.slotFacts.delete(released.slot);
   state.releasing.delete(released.slot);
   if (state.exchange?.sets.get(record.id)?.includes(released.slot) === true) state.exchange = null;
 }

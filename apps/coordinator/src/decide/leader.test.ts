@@ -179,6 +179,14 @@ describe('a worker that says Hello again', () => {
 });
 
 describe('slots follow speed', () => {
+  it('opens a slot that is given back after word of work which was dropped had called it done', () => {
+    const bench = twoAtWork().done(A, 2);
+    expect(bench.state.slots[2]?.kind).toBe('done');
+    bench.on({ kind: 'released', worker: A, step: 0, slot: 2 }, 1);
+    expect(bench.did('grant').flatMap(({ slots }) => slots)).toEqual([2]);
+    expect(bench.did('exchange')).toMatchObject([{ attempt: 2 }]);
+  });
+
   it('gives a member work again whose first slot was slow', () => {
     const bench = new Bench({ target: 2, rules: { slots: 6 } }).hello(A).hello(B);
     const shares: number[] = [];
