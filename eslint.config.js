@@ -58,7 +58,7 @@ export default tseslint.config(
     files: ['**/*.ts'],
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['vitest.config.ts', 'vitest.matrix.config.ts'] },
+        projectService: { allowDefaultProject: ['vitest.config.ts', 'vitest.*.config.ts'] },
       },
     },
     plugins: { '@nx': nx },

@@ -20,6 +20,8 @@ export interface DisturbedOptions {
   readonly coordinators?: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly flags?: readonly string[];
+  /** A configuration that runs for ever; the tests' own otherwise. */
+  readonly config?: string;
 }
 
 export class DisturbedRun {
@@ -30,12 +32,14 @@ export class DisturbedRun {
   #target: number;
 
   constructor(stage: Stage, options: DisturbedOptions) {
-    const { workers, coordinators = 1, env = {}, flags = [] } = options;
+    const { workers, coordinators = 1, env = {}, flags = [], config } = options;
     this.stage = stage;
     this.workers = this.#target = workers;
     this.#options = options;
     const own = ['--steps', String(BUDGET), '--coordinators', String(coordinators), ...flags];
-    this.#up = stage.up([...settings(workers), ...own], env);
+    const chosen =
+      config === undefined ? settings(workers) : ['--config', config, '--workers', String(workers)];
+    this.#up = stage.up([...chosen, ...own], env);
   }
 
   /** What `cria up` has said to people. */

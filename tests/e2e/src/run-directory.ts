@@ -8,6 +8,7 @@ export interface LedgerLine {
   readonly members: ReadonlyArray<{ readonly worker: string; readonly slots: readonly number[] }>;
   readonly term: { readonly number: number };
   readonly verdict: string;
+  readonly wallMs: number;
   readonly flagged: readonly number[];
 }
 
@@ -24,6 +25,10 @@ export interface MetricsLine {
   readonly step: number;
   readonly attempts: number;
   readonly lostMs: number;
+  readonly stepMs: number;
+  readonly exchangeMs: number;
+  readonly commitMs: number;
+  readonly wallMs: number;
 }
 
 export interface SampleLine {

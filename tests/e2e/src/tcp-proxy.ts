@@ -14,7 +14,9 @@ export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   readonly #blocked = new Set<Direction>();
   readonly #held: Record<Direction, Held[]> = { 'to-target': [], 'from-target': [] };
-  /** Every chunk, both ways, comes so much later. */
+  /** What is still on its way to a socket. */
+  readonly #pending = new WeakMap<Socket, Promise<void>>();
+  /** Every chunk, both ways, comes so much later; none overtakes another, also when this falls. */
   delayMs = 0;
 
   private constructor(server: Server) {
@@ -66,13 +68,20 @@ export class TcpProxy {
       if (this.#blocked.has(direction)) this.#held[direction].push({ socket, bytes });
       else if (!socket.destroyed) socket.write(bytes);
     };
-    if (this.delayMs === 0) deliver();
-    else setTimeout(deliver, this.delayMs);
+    const dueMs = performance.now() + this.delayMs;
+    const before = this.#pending.get(socket) ?? Promise.resolve();
+    const delivered = before.then(async () => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+      deliver();
+    });
+    this.#pending.set(socket, delivered);
   }
 
   /** A closed end is told to the other one, unless nothing gets through. */
   #part(closed: Socket, other: Socket): void {
     this.#sockets.delete(closed);
-    if (this.#blocked.size === 0) other.end();
+    if (this.#blocked.size > 0) return;
+    void (this.#pending.get(other) ?? Promise.resolve()).then(() => other.end());
   }
 }

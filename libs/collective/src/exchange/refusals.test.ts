@@ -17,20 +17,20 @@ const ALL = Array.from({ length: SLOTS }, (_, slot) => slot);
 
 /** A member alone that has prepared STEP in attempt 5 of term 2; what a Fetch of its part 0 brings. */
 async function fetcher(): Promise<{
-  fetch: (more: Partial<FetchRequest>) => Promise<string>;
+  fetch: (more: Partial<FetchRequest>, waitMs?: number) => Promise<string>;
   endStreams: () => Promise<void>;
 }> {
   const [member] = await startMembers(1);
   await member!.compute(STEP, ALL);
   await member!.thread.begin(order([member!.set(ALL)], { term: TERM, attempt: 5, step: STEP }));
-  const fetch = async (more: Partial<FetchRequest>): Promise<string> => {
+  const fetch = async (more: Partial<FetchRequest>, waitMs = 30_000): Promise<string> => {
     const request: FetchRequest = {
       ...{ runId: RUN_ID, to: 'w0', from: 'test', term: TERM, step: STEP, attempt: 5 },
       ...{ content: Content.CONTENT_ACC, part: 0, offset: 0 },
       ...more,
     };
-    const options = { address: member!.address, stallMs: 2000, maxBytes: 1 << 26 };
-    return client.pullPart(request, { ...options, signal: AbortSignal.timeout(500) }).then(
+    const options = { address: member!.address, stallMs: 30_000, maxBytes: 1 << 26 };
+    return client.pullPart(request, { ...options, signal: AbortSignal.timeout(waitMs) }).then(
       () => 'given',
       (error: unknown) => (CriaError.is(error) ? error.code : 'still waiting'),
     );
@@ -55,8 +55,8 @@ it('serves the newest exchange, refuses strangers, calls the past stale and lets
   expect(await fetch({ content: Content.CONTENT_STATE, term: { number: 1, leader: 'c1' } })).toBe(
     'TERM_STALE',
   );
-  expect(await fetch({ attempt: 6 })).toBe('still waiting');
-  expect(await fetch({ term: { number: 3, leader: 'c2' }, attempt: 0 })).toBe('still waiting');
+  expect(await fetch({ attempt: 6 }, 500)).toBe('still waiting');
+  expect(await fetch({ term: { number: 3, leader: 'c2' }, attempt: 0 }, 500)).toBe('still waiting');
   await endStreams();
   expect(await fetch({})).toBe('TERM_STALE');
   expect(await fetch({ content: Content.CONTENT_REDUCED })).toBe('given');

@@ -70,7 +70,9 @@ async function pullAsCoordinator(
 
 describe('pulling the state', () => {
   it('tags every part with its donor position and writes it whole', async () => {
-    const [a, b, joiner] = (await startMembers(3)) as [TestMember, TestMember, TestMember];
+    // A donor that is only slow must not be passed over.
+    const patient = () => ({ timings: { stallMs: 30_000 } });
+    const [a, b, joiner] = (await startMembers(3, patient)) as [TestMember, TestMember, TestMember];
     for (const donor of [a, b]) {
       fill(donor.state, 3);
       setPosition(donor.state, 3);
@@ -92,7 +94,7 @@ describe('pulling the state', () => {
   });
 
   it('takes the next donor when one is gone, and says so when none is left', async () => {
-    const [a, b, joiner] = (await startMembers(3, () => ({ timings: { stallMs: 150 } }))) as TestMember[];
+    const [a, b, joiner] = (await startMembers(3, () => ({ timings: { stallMs: 3000 } }))) as TestMember[];
     await a!.thread.stop();
     const donors = [endpoint(a!), endpoint(b!)];
     const arrived = await joiner!.thread.pullState({ term: TERM, step: 0, donors, parts: [0, 1, 2] });

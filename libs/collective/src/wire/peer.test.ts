@@ -56,7 +56,7 @@ async function start(
   const address = await server.start({ host: '127.0.0.1', port: 0 });
   return {
     ...{ server, change, requests },
-    async pull({ token, maxBytes = 1 << 26, stallMs = 1500, signal = new AbortController().signal } = {}) {
+    async pull({ token, maxBytes = 1 << 26, stallMs = 15_000, signal = new AbortController().signal } = {}) {
       const client = new PeerClient({ ...ports, ...(token === undefined ? {} : { token }) });
       closing.push(() => client.close());
       return (await client.pullPart(REQUEST, { address, stallMs, maxBytes, signal })).bytes;
