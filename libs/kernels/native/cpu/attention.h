@@ -79,10 +79,9 @@ void multiplyPanels(float* c, int64_t cStride, const Operand<T>& left, int64_t r
     const int64_t count = smaller(kLeftColumns, rows - row);
     if (!inPlace) packLeft(leftWords, steps * kRows, left, row, count, 0, steps, k);
     for (int64_t i = 0; i < count; i += kRows) {
-      const auto* inMatrix = reinterpret_cast<const float*>(left.at(row + i, 0));
-      const auto* packed = reinterpret_cast<const float*>(leftWords + i * steps);
-      const LeftSteps leftSteps = inPlace ? LeftSteps{inMatrix, left.stride * int64_t{sizeof(T)} / 4, 1}
-                                          : LeftSteps{packed, 1, kRows};
+      const LeftSteps leftSteps = inPlace
+                                      ? LeftSteps::inPlace(left.at(row + i, 0), left.stride * int64_t{sizeof(T)} / 4)
+                                      : LeftSteps::packed(leftWords + i * steps);
       const int tileRows = static_cast<int>(smaller(kRows, count - i));
       for (int64_t column = 0; column < columns; column += panels.width) {
         const auto* panel = reinterpret_cast<const float*>(panels.words + column / panels.width * panels.panelStride);

@@ -1,7 +1,7 @@
 // The innermost loop: a register tile of up to 6 rows x kPanel columns of C, over some steps of the chain.
 #pragma once
 
-#include "operand.h"
+#include "simd.h"
 
 namespace cria::CRIA_ISA {
 
@@ -18,11 +18,18 @@ constexpr int kPanel = kVectors * kLanes;
 constexpr int kNarrowVectors = kVectors < 2 ? kVectors : 2;
 constexpr int kNarrowPanel = kNarrowVectors * kLanes;
 
-// Rows of the left operand as steps: row i, step s at words[i * rowStride + s * stepStride].
+// Rows of the left operand as steps. Packed: row i, step s at words[s * kRows + i]. Where they lie in the matrix: at
+// words[i * rowStride + s + s / kPanel * panelJump].
 struct LeftSteps {
   const float* words;
+  bool isPacked;
   int64_t rowStride;
-  int64_t stepStride;
+  int64_t panelJump;
+
+  static LeftSteps packed(const void* words) { return {static_cast<const float*>(words), true, 1, 0}; }
+  static LeftSteps inPlace(const void* words, int64_t rowStride, int64_t panelJump = 0) {
+    return {static_cast<const float*>(words), false, rowStride, panelJump};
+  }
 };
 
 template <bool kPairs>
@@ -41,10 +48,11 @@ inline F32x16 chainStep(F32x16 a, F32x16 b, F32x16 c) {
 #endif
 }
 
-// The sums of a register tile go one step further.
+// The sums of a register tile go one step further. Row i of the left operand is at low[i * rowStride] or, from the
+// fourth on, at high[(i - 3) * rowStride]: so every address is a register and a small multiple of another.
 template <bool kPairs, int kWide, int kCount>
-inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide], const float* a, int64_t rowStride,
-                                                   const float* panel) {
+inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide], const float* low, const float* high,
+                                                   int64_t rowStride, const float* panel) {
   F32x16 b[kWide];
 #pragma GCC unroll 4
   for (int j = 0; j < kWide; ++j) b[j] = load(panel + j * kLanes);
@@ -54,9 +62,45 @@ inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide],
   }
 #pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {
-    const F32x16 ai = broadcast(a[i * rowStride]);
+    const F32x16 ai = broadcast(i < 3 ? low[i * rowStride] : high[(i - 3) * rowStride]);
 #pragma GCC unroll 4
     for (int j = 0; j < kWide; ++j) sum[i][j] = chainStep<kPairs>(ai, b[j], sum[i][j]);
+  }
+}
+
+// All steps of a register tile's sums.
+template <bool kPairs, int kWide, int kCount, bool kPacked>
+inline __attribute__((always_inline)) void advanceAll(F32x16 (&sum)[kCount][kWide], const LeftSteps& left,
+                                                      const float* panel, int64_t steps) {
+  // Narrow tiles have so little to do in a step that counting would show.
+  constexpr int kUnrolled = kVectors == 1 ? 8 : 1;
+  constexpr int64_t kNext = kPacked ? kRows : 1;
+  const int64_t rowStride = kPacked ? 1 : left.rowStride;
+  const float* low = left.words;
+  const float* high = low + 3 * rowStride;
+  int64_t step = 0;
+  while (step + kUnrolled <= steps) {
+    const int64_t end = kPacked ? steps : smaller(step + kPanel, steps);
+    for (; step + kUnrolled <= end; step += kUnrolled) {
+#pragma GCC unroll 8
+      for (int u = 0; u < kUnrolled; ++u) {
+        advance<kPairs>(sum, low + u * kNext, high + u * kNext, rowStride, panel + u * kWide * kLanes);
+      }
+      low += kUnrolled * kNext;
+      high += kUnrolled * kNext;
+      panel += kUnrolled * kWide * kLanes;
+    }
+    if (kPacked) break;
+    if (end % kPanel == 0) {
+      low += left.panelJump;
+      high += left.panelJump;
+    }
+  }
+  for (; step < steps; ++step) {
+    advance<kPairs>(sum, low, high, rowStride, panel);
+    low += kNext;
+    high += kNext;
+    panel += kWide * kLanes;
   }
 }
 
@@ -64,8 +108,6 @@ inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide],
 template <bool kPairs, int kWide, int kCount>
 inline void multiplyTile(const LeftSteps& left, const float* panel, int64_t steps, float* c, int64_t cStride,
                          bool resume) {
-  // Narrow tiles have so little to do in a step that counting would show.
-  constexpr int kUnrolled = kVectors == 1 ? 8 : 1;
   F32x16 sum[kCount][kWide];
   for (int i = 0; i < kCount; ++i) {
     for (int j = 0; j < kWide; ++j) prefetchForWrite(c + i * cStride + j * kLanes);
@@ -75,20 +117,10 @@ inline void multiplyTile(const LeftSteps& left, const float* panel, int64_t step
 #pragma GCC unroll 4
     for (int j = 0; j < kWide; ++j) sum[i][j] = resume ? load(c + i * cStride + j * kLanes) : zeros();
   }
-  const float* a = left.words;
-  int64_t step = 0;
-  for (; step + kUnrolled <= steps; step += kUnrolled) {
-#pragma GCC unroll 8
-    for (int u = 0; u < kUnrolled; ++u) {
-      advance<kPairs, kWide, kCount>(sum, a + u * left.stepStride, left.rowStride, panel + u * kWide * kLanes);
-    }
-    a += kUnrolled * left.stepStride;
-    panel += kUnrolled * kWide * kLanes;
-  }
-  for (; step < steps; ++step) {
-    advance<kPairs, kWide, kCount>(sum, a, left.rowStride, panel);
-    a += left.stepStride;
-    panel += kWide * kLanes;
+  if (left.isPacked) {
+    advanceAll<kPairs, kWide, kCount, true>(sum, left, panel, steps);
+  } else {
+    advanceAll<kPairs, kWide, kCount, false>(sum, left, panel, steps);
   }
 #pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {

@@ -4,7 +4,7 @@
 #include "floating-point-mode.h"
 #include "for-each.h"
 #include "kernels.h"
-#include "micro-kernel.h"
+#include "operand.h"
 
 namespace cria::CRIA_ISA {
 
