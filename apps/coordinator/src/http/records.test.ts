@@ -230,7 +230,7 @@ describe('alerts', () => {
     run.commit({ loss: NaN, gradNorm: 1 });
     const { alerts, rules } = await json(`${RUN}/alerts`);
     expect(alerts).toMatchObject([{ rule: 'not-finite', state: 'firing', metric: 'loss', step: 60 }]);
-    expect(rules).toHaveLength(10);
+    expect(rules).toHaveLength(12);
     expect((await json(RUN)).alerts).toEqual({ firing: 1, unacknowledged: 1 });
     const path = `${RUN}/alerts/${alerts[0].id}/acknowledge`;
     expect((await change('POST', path, {}, null)).status).toBe(401);

@@ -34,6 +34,20 @@ export function chartOptions(
   behaviour: ChartBehaviour,
   size: { width: number; height: number },
 ): uPlot.Options {
+  const frame = chartFrame(behaviour, size);
+  return {
+    ...frame,
+    series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour))],
+    bands: [{ series: [2, 1], fill: () => faint('train', 0.2) }],
+    hooks: { ...frame.hooks, draw: [behaviour.onDraw] },
+  };
+}
+
+/** What every chart has in common: axes, scales, gestures. */
+export function chartFrame(
+  behaviour: Gestures & Pick<ChartBehaviour, 'axis' | 'log' | 'logX' | 'window' | 'clip'>,
+  size: { width: number; height: number },
+): Omit<uPlot.Options, 'series' | 'hooks'> & { readonly hooks: uPlot.Hooks.Arrays } {
   const { axis, log, logX, window, clip } = behaviour;
   return {
     ...size,
@@ -52,13 +66,10 @@ export function chartOptions(
       },
     },
     axes: [xAxis(axis, logX), yAxis(log)],
-    series: [{}, ...COLUMNS.map((column) => lineOf(column, behaviour))],
-    bands: [{ series: [2, 1], fill: () => faint('train', 0.2) }],
     cursor: cursorOf(behaviour),
     hooks: {
       setSelect: [(chart) => selected(chart, behaviour)],
       setCursor: [(chart) => behaviour.onHover(chart.cursor.idx ?? null, chart.cursor.left ?? -1)],
-      draw: [behaviour.onDraw],
     },
   };
 }
@@ -66,7 +77,7 @@ export function chartOptions(
 /** What the gestures of a chart need. */
 export type Gestures = Pick<ChartBehaviour, 'onZoom' | 'onReset' | 'onHover'>;
 
-export function cursorOf(behaviour: Gestures): uPlot.Cursor {
+function cursorOf(behaviour: Gestures): uPlot.Cursor {
   const movesOnly = (type: string): boolean => type === 'mousemove' || type === 'mouseleave';
   return {
     sync: { key: SYNC_KEY, setSeries: false, filters: { pub: movesOnly, sub: movesOnly } },
@@ -82,7 +93,7 @@ export function cursorOf(behaviour: Gestures): uPlot.Cursor {
   };
 }
 
-export function selected(chart: uPlot, behaviour: Gestures): void {
+function selected(chart: uPlot, behaviour: Gestures): void {
   const { left, width } = chart.select;
   if (width < MIN_DRAG_PX) return;
   const from = chart.posToVal(left, 'x');
@@ -125,7 +136,7 @@ function hasRoomForDots(chart: uPlot, series: number, from: number, to: number):
   return values.filter((value) => value != null).length * DOT_ROOM_PX < chart.width;
 }
 
-export function xAxis(axis: Axis, logX: boolean): uPlot.Axis {
+function xAxis(axis: Axis, logX: boolean): uPlot.Axis {
   const look = { ...axisLook(), size: 28, space: axis === 'time' ? 80 : 60 };
   if (axis === 'time') return { ...look, values: timeTicks };
   const format = axis === 'active' ? formatDuration : formatTick;
@@ -143,7 +154,7 @@ const timeTicks: uPlot.Axis.DynamicValues = (_chart, splits, _axis, _space, incr
 /** No fractions: there is no half step. */
 const INCREMENTS = [...Array(14).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
 
-export function yAxis(log: boolean): uPlot.Axis {
+function yAxis(log: boolean): uPlot.Axis {
   const look = { ...axisLook(), size: 54 };
   const values: uPlot.Axis.DynamicValues = (_chart, splits) =>
     splits.map((value) => (value === null ? '' : formatTick(value)));

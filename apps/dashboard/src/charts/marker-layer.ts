@@ -47,6 +47,12 @@ export class MarkerLayer {
     context.restore();
   }
 
+  /** The next marker to the right (1) or to the left (-1) of one; from nowhere the oldest, or the newest. */
+  beside(marker: Marker | null, direction: 1 | -1): Marker | null {
+    const inOrder = [...this.#markers].sort((a, b) => direction * (a.x - b.x));
+    return inOrder.find(({ x }) => marker === null || direction * (x - marker.x) > 0) ?? null;
+  }
+
   /** The marker nearest to a place, left of the plot's edge in CSS pixels. */
   at(chart: uPlot, leftPx: number): Marker | null {
     const distance = (marker: Marker): number => Math.abs(chart.valToPos(marker.x, 'x') - leftPx);

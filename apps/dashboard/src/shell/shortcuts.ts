@@ -55,6 +55,17 @@ export const SHORTCUTS: readonly Shortcut[] = [
     act: ({ view }: ShortcutContext) => view.change({ markers: !view.settings.markers }),
   },
   {
+    keys: [',', '.'],
+    does: 'event before, event after, on the loss curve',
+    act: (_context: ShortcutContext, key: string): void => {
+      const plot = document.querySelector<HTMLElement>('.chart.tall .plot');
+      // The chart takes these keys itself; one that comes back from it has nothing to tell.
+      if (plot == null || plot === document.activeElement) return;
+      plot.focus();
+      plot.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    },
+  },
+  {
     keys: ['0', 'Escape'],
     does: 'show all',
     act: ({ view }: ShortcutContext) => view.change({ window: null }),

@@ -87,7 +87,7 @@ describe.skipIf(bench.executable === null)('the cluster', { timeout: 60_000 }, (
   });
 
   it('stands a hostile name, 200 workers and losses that are not finite', async () => {
-    const name = '<img src=x onerror=alert(1)>"&\\/';
+    const name = '<script>alert(0)</script><img src=x onerror=alert(1)>"&\\/';
     const run = committed(new SyntheticRun({ run: name, workers: 200, slots: 200 }), 20);
     for (const loss of [null, Infinity, NaN, -1]) run.commit({ loss, gradNorm: loss, verdict: 'skip' });
     run.event('waiting', '<script>alert(2)</script>');

@@ -127,6 +127,26 @@ describe.skipIf(bench.executable === null)('the page of a run', { timeout: 60_00
     expect(errors).toEqual([]);
   });
 
+  it('tells the stories of its markers to who has no mouse', async () => {
+    const run = committed(new SyntheticRun({ workers: 3 }), 20);
+    run.kill(1);
+    committed(run, 20);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await newestStep(page, 39).waitFor();
+    await page.keyboard.press(',');
+    const told = lossPanel(page).getByRole('status');
+    await expect.poll(() => told.textContent()).toMatch(/step \d+: /);
+    const newest = await told.textContent();
+    expect(await lossPanel(page).locator('.story li').count()).toBeGreaterThan(0);
+    await page.keyboard.press(',');
+    await expect.poll(() => told.textContent()).not.toBe(newest);
+    await page.keyboard.press('.');
+    await expect.poll(() => told.textContent()).toBe(newest);
+    await page.keyboard.press('Escape');
+    await lossPanel(page).locator('.story').waitFor({ state: 'detached' });
+    expect(errors).toEqual([]);
+  });
+
   it('shows one line and a faint tail for a run that was resumed', async () => {
     const run = committed(new SyntheticRun(), 60);
     const { page, errors } = await bench.open(await bench.serve(run));
