@@ -36,14 +36,13 @@ export function runFile(runPath: string): RunFile | null {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as RunFile) : null;
 }
 
-/** What the first coordinator that answers says; null when none does. */
+/** The answer of the newest term: a coordinator that Redis does not reach tells what was. Null when none answers. */
 export async function statusOf(runPath: string): Promise<Status | null> {
   const file = runFile(runPath);
-  for (const { httpAddress } of file?.coordinators ?? []) {
-    const status = await statusAt(httpAddress, file?.runId ?? '');
-    if (status !== null) return status;
-  }
-  return null;
+  const asked = (file?.coordinators ?? []).map(({ httpAddress }) => statusAt(httpAddress, file?.runId ?? ''));
+  const answers = (await Promise.all(asked)).flatMap((status) => (status === null ? [] : [status]));
+  const newest = Math.max(...answers.map(({ term }) => term));
+  return answers.find(({ term }) => term === newest) ?? null;
 }
 
 /** What one coordinator says; null when it does not answer. */
