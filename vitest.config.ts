@@ -1,24 +1,36 @@
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
-
-/** The clusters of tests/e2e mostly wait for one another: they go first, and everything else runs beside them. */
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rest = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification): boolean => moduleId.includes('/tests/e2e/');
-    return [...rest.filter(isLong), ...rest.filter((file) => !isLong(file))];
-  }
-}
 
 // Tests run their own package from src/ and every other package from dist/ (build first).
 export default defineConfig({
   test: {
-    include: ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/*/src/**/*.test.ts'],
+    pool: 'forks',
     // Nothing is measured by it: it ends what hangs, on the slowest machine that is not hanging itself.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    pool: 'forks',
-    maxWorkers: 2,
-    sequence: { sequencer: LongestFirst },
+    projects: [
+      // Clusters of real processes have the machine to themselves: what they promise is promised in seconds.
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['tests/e2e/src/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+          maxWorkers: 1,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: [
+            'libs/*/src/**/*.test.ts',
+            'apps/*/src/**/*.test.ts',
+            'tests/simulation/src/**/*.test.ts',
+          ],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
+        },
+      },
+    ],
   },
 });

@@ -6,7 +6,7 @@ import { runFile } from '../run-api.js';
 import { claim, type Stage } from '../stage.js';
 
 /** How soon the page has to show what happened. */
-const SHOWN_MS = 10_000;
+const SHOWN_MS = 3_000;
 /** More steps than anybody watches: the claim stops the run. */
 const ENDLESS = ['--set', 'budget.steps=100000', '--set', 'checkpoint.everySteps=100000'];
 

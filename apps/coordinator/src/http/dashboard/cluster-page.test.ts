@@ -15,13 +15,13 @@ describe.skipIf(bench.executable === null)('the cluster', { timeout: 60_000 }, (
     const lost = run.status().members[1]?.id ?? '';
     await page.getByRole('rowheader', { name: lost }).waitFor();
     run.kill(1);
-    await page.getByRole('rowheader', { name: lost }).waitFor({ state: 'detached', timeout: 10_000 });
-    await page.getByText('1 seat waits for a worker').waitFor({ timeout: 10_000 });
-    await page.locator('.gone').getByText(`${lost} is gone`).waitFor({ timeout: 10_000 });
+    await page.getByRole('rowheader', { name: lost }).waitFor({ state: 'detached', timeout: 3_000 });
+    await page.getByText('1 seat waits for a worker').waitFor({ timeout: 3_000 });
+    await page.locator('.gone').getByText(`${lost} is gone`).waitFor({ timeout: 3_000 });
     run.commit();
     run.replace();
     const joined = run.status().members[2]?.id ?? '';
-    await page.getByRole('rowheader', { name: joined }).waitFor({ timeout: 10_000 });
+    await page.getByRole('rowheader', { name: joined }).waitFor({ timeout: 3_000 });
     await page.getByText('3 of 3 taken').waitFor();
     expect(errors).toEqual([]);
   });
