@@ -59,9 +59,11 @@ export function portableEngine(): void {
     const cluster = await ByHand.start(stage);
     const settings = ['kind=tfjs', 'precision=f32', 'backend=tensorflow', 'threads=2'];
     const engine = settings.flatMap((value) => ['--set', `engine.${value}`]);
-    cluster.coordinator([...engine, '--engine-fingerprint', ON_TENSORFLOW]);
+    const coordinator = cluster.coordinator([...engine, '--engine-fingerprint', ON_TENSORFLOW]);
     const worker = cluster.worker({ XDG_CACHE_HOME: join(stage.folder, 'nothing-set-up') });
     const { code, stderr } = await worker.ended;
+    coordinator.signal('SIGTERM');
+    await coordinator.ended;
     await cluster.stop();
     expect(stderr).toContain('needs @tensorflow/tfjs-node');
     expect(stderr).toContain('cria setup --tensorflow cpu');
