@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { ByHand } from '../by-hand.js';
 import { DisturbedRun } from '../disturbed-run.js';
+import { kill } from '../processes.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, type Outcome } from '../stage.js';
 import { CALM, LONG_LEASE } from '../tiny-run.js';
@@ -62,7 +63,7 @@ export function portableEngine(): void {
     const coordinator = cluster.coordinator([...engine, '--engine-fingerprint', ON_TENSORFLOW]);
     const worker = cluster.worker({ XDG_CACHE_HOME: join(stage.folder, 'nothing-set-up') });
     const { code, stderr } = await worker.ended;
-    coordinator.signal('SIGTERM');
+    kill(coordinator.pid, 'SIGTERM');
     await coordinator.ended;
     await cluster.stop();
     expect(stderr).toContain('needs @tensorflow/tfjs-node');
