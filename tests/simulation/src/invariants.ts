@@ -198,8 +198,10 @@ export class Invariants {
       () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`,
     );
     for (const [worker, session] of this.sessions) {
-      const { position, phase, welcomed } = session.state;
-      const isOurs = phase === 'ready' && welcomed && state.workers.has(workerId(worker));
+      const { position, phase, welcomed, term } = session.state;
+      // Who obeys a newer leader refuses this one, which may have slept and not know of it yet.
+      const isObeying = welcomed && term.number <= state.term.number;
+      const isOurs = phase === 'ready' && isObeying && state.workers.has(workerId(worker));
       this.#check(
         'I8',
         !isOurs || position <= grant.step || position > state.head,
