@@ -11,7 +11,7 @@
 namespace cria {
 
 // Grow-only buffers, one per purpose; a kernel's contents do not outlive its call.
-enum class Workspace { packedLeft, packedRight, headScores, headSums, headInput, rowVector, partials, gradients, count };
+enum class Workspace { packedLeft, packedRight, headScores, headSums, rowVector, partials, gradients, count };
 
 // At least `sizeBytes` bytes, aligned to 64, or null when there is no memory. Previous contents are lost.
 void* workspace(cria_context* context, Workspace purpose, size_t sizeBytes);

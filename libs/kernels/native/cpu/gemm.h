@@ -17,8 +17,6 @@ constexpr int kTileColumns = kTilePanels * kPanel;
 constexpr int kTileGroups = 32;
 constexpr int kMinTileGroups = 8;
 constexpr int64_t kTilesPerThread = 8;
-// What is read again for every row or column of tiles should stay in the last-level cache, beside what streams by.
-constexpr int64_t kStaysCachedBytes = 8 << 20;
 
 template <class T>
 struct Product {
@@ -115,28 +113,19 @@ class Gemm {
     const bool wholeWords = !Steps<T>::kPairs || (left.stride % 2 == 0 && product_.k % 2 == 0);
     leftInPlace_ = Steps<T>::kInPlace && left.kIsContiguous && wholeWords;
     isThin_ = groups_ == 1;
-    rightInPlace_ = product_.right.panelStride != 0;
     packBlocks_ = ceilDivide(steps_, kPackSteps);
-    rightPackTasks_ = isThin_ || rightInPlace_ ? 0 : ceilDivide(panels_, kPanelsPerTask) * packBlocks_;
+    rightPackTasks_ = isThin_ ? 0 : ceilDivide(panels_, kPanelsPerTask) * packBlocks_;
     leftPackTasks_ = leftInPlace_ ? 0 : ceilDivide(groups_, kLeftGroups) * packBlocks_;
     tileColumns_ = ceilDivide(panels_, kTilePanels);
     const int64_t wanted = kTilesPerThread * threadCount(context_);
     tileGroups_ = kTileGroups;
     while (tileGroups_ > kMinTileGroups && ceilDivide(groups_, tileGroups_) * tileColumns_ < wanted) tileGroups_ /= 2;
     tileRows_ = ceilDivide(groups_, tileGroups_);
-    // Neighbouring tasks share the shorter side's operand, unless the other one would come from memory each time.
-    const int64_t leftBytes = 4 * product_.m * steps_;
-    const int64_t rightBytes = 4 * panels_ * kPanel * steps_;
-    rowsFirst_ = tileRows_ >= tileColumns_;
-    if (rowsFirst_ ? leftBytes > kStaysCachedBytes && rightBytes <= kStaysCachedBytes
-                   : rightBytes > kStaysCachedBytes && leftBytes <= kStaysCachedBytes) {
-      rowsFirst_ = !rowsFirst_;
-    }
   }
 
   bool allocate() {
     const size_t slack = 1024;  // the last group's stores may reach past its end
-    const int64_t rightWords = isThin_ || rightInPlace_ ? 0 : panels_ * steps_ * kPanel;
+    const int64_t rightWords = isThin_ ? 0 : panels_ * steps_ * kPanel;
     right_ = static_cast<uint32_t*>(workspace(context_, Workspace::packedRight, 4 * (rightWords + slack)));
     if (!leftInPlace_) {
       left_ = static_cast<uint32_t*>(workspace(context_, Workspace::packedLeft, 4 * (groups_ * steps_ * kRows + slack)));
@@ -181,21 +170,19 @@ class Gemm {
     const Place place = gemm->placeOf(0, panel);
     for (int64_t step = 0; step < gemm->steps_ || step == 0; step += kPackSteps) {
       const int64_t end = smaller(step + kPackSteps, gemm->steps_);
-      const float* right = reinterpret_cast<const float*>(packed);
-      if (gemm->rightInPlace_) {
-        right = gemm->rightSteps(panel, step);
-      } else {
-        packGroup<T, kPanel>(packed, product.right, panel * kPanel, product.n - panel * kPanel, step, end, product.k);
-      }
+      packGroup<T, kPanel>(packed, product.right, panel * kPanel, product.n - panel * kPanel, step, end, product.k);
       const Block block{step, end - step, step > 0, end == gemm->steps_};
-      gemm->finish(gemm->epilogue_, block, gemm->leftSteps(0, step), right, tile, place);
+      gemm->finish(gemm->epilogue_, block, gemm->leftSteps(0, step), reinterpret_cast<const float*>(packed), tile,
+                   place);
     }
   }
 
   static void tileTask(void* self, int64_t index, int worker) {
     auto* gemm = static_cast<Gemm*>(self);
-    const int64_t row = gemm->rowsFirst_ ? index % gemm->tileRows_ : index / gemm->tileColumns_;
-    const int64_t column = gemm->rowsFirst_ ? index / gemm->tileRows_ : index % gemm->tileColumns_;
+    // Neighbouring tasks share the shorter side's operand.
+    const bool rowsFirst = gemm->tileRows_ >= gemm->tileColumns_;
+    const int64_t row = rowsFirst ? index % gemm->tileRows_ : index / gemm->tileColumns_;
+    const int64_t column = rowsFirst ? index / gemm->tileRows_ : index % gemm->tileColumns_;
     gemm->multiplyBlocks(row * gemm->tileGroups_, column * kTilePanels, worker);
   }
 
@@ -225,18 +212,8 @@ class Gemm {
 
   LeftSteps leftSteps(int64_t group, int64_t step) const {
     if (!leftInPlace_) return LeftSteps::packed(left_ + (group * steps_ + step) * kRows);
-    const Operand<T>& left = product_.left;
-    const T* row = left.at(group * kRows, Steps<T>::firstK(step));
-    const int64_t jump = left.panelStride == 0 ? 0 : left.panelStride - kPanel;
-    return LeftSteps::inPlace(row, left.stride * int64_t{sizeof(T)} / 4, jump);
-  }
-
-  // Blocks begin at multiples of kPanel, so steps of a block lie as in a matrix of their own.
-  static_assert(kBlockSteps % kPanel == 0 && kPackSteps % kPanel == 0, "a block is whole panels");
-
-  const float* rightSteps(int64_t panel, int64_t step) const {
-    if (!rightInPlace_) return reinterpret_cast<const float*>(right_ + (panel * steps_ + step) * kPanel);
-    return reinterpret_cast<const float*>(product_.right.at(panel * kPanel, step));
+    const T* row = product_.left.at(group * kRows, Steps<T>::firstK(step));
+    return LeftSteps::inPlace(row, product_.left.stride * int64_t{sizeof(T)} / 4);
   }
 
   // Short rows far apart are no stream that the CPU would follow by itself.
@@ -245,9 +222,7 @@ class Gemm {
     const LeftSteps left = leftSteps(group, block.step);
     const int rows = static_cast<int>(smaller(kRows, product_.m - group * kRows));
     for (int i = 0; i < rows; ++i) {
-      for (int64_t step = 0; step < block.count; step += 16) {
-        prefetch(left.words + i * left.rowStride + step + step / kPanel * left.panelJump);
-      }
+      for (int64_t step = 0; step < block.count; step += 16) prefetch(left.words + i * left.rowStride + step);
     }
   }
 
@@ -265,7 +240,8 @@ class Gemm {
   }
 
   void multiplyOne(const Block& block, int64_t group, int64_t panel, float* tile) {
-    finish(epilogue_, block, leftSteps(group, block.step), rightSteps(panel, block.step), tile, placeOf(group, panel));
+    const float* right = reinterpret_cast<const float*>(right_ + (panel * steps_ + block.step) * kPanel);
+    finish(epilogue_, block, leftSteps(group, block.step), right, tile, placeOf(group, panel));
   }
 
   void finish(const StoreF32& out, const Block& block, const LeftSteps& left, const float* right, float* tile,
@@ -315,8 +291,6 @@ class Gemm {
   int64_t rightPackTasks_ = 0, leftPackTasks_ = 0;
   int64_t tileGroups_ = 0, tileRows_ = 0, tileColumns_ = 0;
   bool leftInPlace_ = false;
-  bool rightInPlace_ = false;
-  bool rowsFirst_ = false;
   bool isThin_ = false;
 };
 

@@ -9,8 +9,7 @@
 // r[m] = 0 unless a row's logits leave the range in which that is exact enough; then r[m] is their maximum and the
 // chunk is done again. That depends on the row alone, so chunks cannot change a bit.
 //
-// e is stored transposed, [vocabulary][rows of the chunk], in f32 cut into panels of kPanel rows of the chunk. So w is
-// read where it lies for z, e where it lies for dx (which is made transposed) and again for dw.
+// e is stored transposed, [vocabulary][rows of the chunk]: then w is read where it lies for z, and e for dw.
 #include "context.h"
 #include "floating-point-mode.h"
 #include "for-each.h"
@@ -46,28 +45,13 @@ struct Head {
   bool accumulate;
 };
 
-// e, or the part of it that begins at some row of w: element (v, m).
-template <class T>
-struct Scores {
-  T* data;
-  int64_t stride;
-  int64_t panelStride;
-
-  static constexpr bool kInPanels = sizeof(T) == sizeof(float);
-
-  T* at(int64_t v, int64_t m) const { return const_cast<T*>(asLeft().at(v, m)); }
-  Scores from(int64_t v) const { return {data + v * stride, stride, panelStride}; }
-  Operand<T> asLeft() const { return {data, stride, true, panelStride}; }
-  Operand<T> asRight() const { return {data, stride, false, panelStride}; }
-};
-
 // The chunk's rows with what is known about each.
 template <class T>
 struct Chunk {
   int64_t first, rows;
-  // Rows rounded up to an even number, so that pairs of rows m are whole words.
+  // Distance between rows of e: even, so that pairs of rows m are whole words.
   int64_t stride;
-  Scores<T> e;
+  T* e;
   float* sums;     // [sum blocks][stride]
   float* maxima;   // [sum blocks][stride]
   float* offsets;  // r
@@ -75,8 +59,6 @@ struct Chunk {
   float* scales;   // s
   double* totals;  // Z
   T* scaled;       // s[m] x[m], [stride][width]
-  float* dx;       // dx before s, transposed: [width][dxStride]; null: not wanted
-  int64_t dxStride;
 };
 
 template <class T>
@@ -85,11 +67,10 @@ struct StoreExponentials {
   const Chunk<T>& chunk;
   const int32_t* targets;
   int64_t firstVocabulary;
-  Scores<T> e;  // of this slab
-  bool keepsE;
+  T* e;  // of this slab; null: not wanted
 
   void prefetch(int64_t row, int rows, int64_t column) const {
-    if (keepsE) prefetchRows(e.at(row, column), e.stride, rows);
+    if (e != nullptr) prefetchRows(e + row * chunk.stride + column, chunk.stride, rows);
   }
 
   void operator()(const float* tile, int64_t tileStride, int64_t row, int rows, int64_t column, int columns) const {
@@ -107,7 +88,7 @@ struct StoreExponentials {
         const F32x16 power = exponential(z - offset);
         sum = sum + power;
         largest = maximum(z, largest);
-        if (keepsE) storeLanes(e.at(row + i, m), power, lanes);
+        if (e != nullptr) storeLanes(e + (row + i) * chunk.stride + m, power, lanes);
       }
       storeLanes(sums + m, sum, lanes);
       storeLanes(maxima + m, largest, lanes);
@@ -123,18 +104,21 @@ struct StoreExponentials {
 template <class T>
 cria_status visitVocabulary(cria_context* context, const Head<T>& head, const Chunk<T>& chunk) {
   const T* x = head.x + chunk.first * head.width;
-  const bool wantsGradients = head.dw != nullptr || chunk.dx != nullptr;
+  const bool keepsE = head.dw != nullptr;
   for (int64_t v = 0; v < head.vocabulary; v += kSlab) {
     const int64_t count = smaller(kSlab, head.vocabulary - v);
-    const T* w = head.w + v * head.width;
-    const Scores<T> e = head.dw != nullptr ? chunk.e.from(v) : chunk.e;
-    const StoreExponentials<T> store{chunk, head.targets + chunk.first, v, e, wantsGradients};
-    const Product<T> logits{{w, head.width, true}, {x, head.width, true}, count, chunk.rows, head.width};
+    const Operand<T> wRows{head.w + v * head.width, head.width, true};
+    T* e = chunk.e + (keepsE ? v * chunk.stride : 0);
+    const StoreExponentials<T> store{chunk, head.targets + chunk.first, v, keepsE || head.dx != nullptr ? e : nullptr};
+    const Product<T> logits{wRows, {x, head.width, true}, count, chunk.rows, head.width};
     cria_status status = multiply(context, logits, store);
-    if (status == CRIA_OK && chunk.dx != nullptr) {
-      const Product<T> input{{w, head.width, false}, e.asRight(), head.width, chunk.rows, count};
-      status = multiply(context, input, StoreF32{chunk.dx, chunk.dxStride, v > 0});
+    if (status != CRIA_OK || head.dx == nullptr) {
+      if (status != CRIA_OK) return status;
+      continue;
     }
+    const Product<T> input{{e, chunk.stride, false}, {wRows.data, head.width, false}, chunk.rows, head.width, count};
+    float* dx = head.dx + chunk.first * head.width;
+    status = multiply(context, input, StoreF32{dx, head.width, v > 0});
     if (status != CRIA_OK) return status;
   }
   return CRIA_OK;
@@ -187,40 +171,22 @@ bool closeRows(cria_context* context, const Head<T>& head, const Chunk<T>& chunk
   return again;
 }
 
-// scaled[m] = s[m] x[m].
+// scaled[m] = s[m] x[m]; dx[m] = s[m] dx[m] - w[target] / M.
 template <class T>
 void scaleRows(cria_context* context, const Head<T>& head, const Chunk<T>& chunk) {
+  const F32x16 share = broadcast(1.0f / static_cast<float>(head.rows));
   forEach(context, chunk.stride, [&](int64_t m, int) {
     const bool real = m < chunk.rows;
+    const int64_t row = chunk.first + m;
     const F32x16 scale = broadcast(real ? chunk.scales[m] : 0.0f);
     for (int64_t j = 0; j < head.width; j += kLanes) {
       const int lanes = lanesLeft(head.width, j);
-      const F32x16 x = real ? loadLanes(head.x + (chunk.first + m) * head.width + j, lanes) : zeros();
+      const F32x16 x = real ? loadLanes(head.x + row * head.width + j, lanes) : zeros();
       storeLanes(chunk.scaled + m * head.width + j, x * scale, lanes);
-    }
-  });
-}
-
-// dx[m] = s[m] (chunk.dx)[m] - w[target] / M, a square of kLanes x kLanes at a time.
-template <class T>
-void finishInputGradient(cria_context* context, const Head<T>& head, const Chunk<T>& chunk) {
-  const F32x16 share = broadcast(1.0f / static_cast<float>(head.rows));
-  forEach(context, ceilDivide(chunk.rows, kLanes), [&](int64_t task, int) {
-    const int64_t from = task * kLanes;
-    const int rows = lanesLeft(chunk.rows, from);
-    for (int64_t j = 0; j < head.width; j += kLanes) {
-      const int lanes = lanesLeft(head.width, j);
-      alignas(64) float square[kLanes][kLanes] = {};
-      for (int column = 0; column < lanes; ++column) {
-        const float* source = chunk.dx + (j + column) * chunk.dxStride + from;
-        for (int i = 0; i < rows; ++i) square[i][column] = source[i];
-      }
-      for (int i = 0; i < rows; ++i) {
-        const int64_t row = chunk.first + from + i;
-        const F32x16 target = loadLanes(head.w + head.targets[row] * head.width + j, lanes);
-        const F32x16 scaled = load(square[i]) * broadcast(chunk.scales[from + i]);
-        storeLanes(head.dx + row * head.width + j, subtractProduct(scaled, target, share), lanes);
-      }
+      if (!real || head.dx == nullptr) continue;
+      float* dx = head.dx + row * head.width + j;
+      const F32x16 target = loadLanes(head.w + head.targets[row] * head.width + j, lanes);
+      storeLanes(dx, subtractProduct(loadLanes(dx, lanes) * scale, target, share), lanes);
     }
   });
 }
@@ -229,9 +195,9 @@ void finishInputGradient(cria_context* context, const Head<T>& head, const Chunk
 template <class T>
 cria_status weightGradient(cria_context* context, const Head<T>& head, const Chunk<T>& chunk) {
   if (chunk.stride > chunk.rows) {  // the padding of the last pair
-    for (int64_t v = 0; v < head.vocabulary; ++v) *chunk.e.at(v, chunk.rows) = T{};
+    for (int64_t v = 0; v < head.vocabulary; ++v) chunk.e[v * chunk.stride + chunk.rows] = T{};
   }
-  const Product<T> product{chunk.e.asLeft(),
+  const Product<T> product{{chunk.e, chunk.stride, true},
                            {chunk.scaled, head.width, false},
                            head.vocabulary,
                            head.width,
@@ -261,18 +227,11 @@ template <class T>
 bool allocate(cria_context* context, const Head<T>& head, Chunk<T>& chunk) {
   const int64_t sumBlocks = ceilDivide(head.vocabulary, kSumBlock);
   const int64_t eRows = head.dw != nullptr ? head.vocabulary : smaller(kSlab, head.vocabulary);
-  const int64_t eColumns = ceilDivide(chunk.stride, kPanel) * kPanel;
-  auto* e = static_cast<T*>(workspace(context, Workspace::headScores, sizeof(T) * eRows * eColumns));
-  chunk.e = Scores<T>::kInPanels ? Scores<T>{e, kPanel, eRows * kPanel} : Scores<T>{e, chunk.stride, 0};
+  chunk.e = static_cast<T*>(workspace(context, Workspace::headScores, sizeof(T) * eRows * chunk.stride));
   chunk.sums = static_cast<float*>(
       workspace(context, Workspace::headSums, sizeof(float) * chunk.stride * (2 * sumBlocks + 5)));
   chunk.scaled = static_cast<T*>(workspace(context, Workspace::rowVector, sizeof(T) * chunk.stride * head.width));
-  if (head.dx != nullptr) {
-    chunk.dxStride = eColumns + kLanes;  // no power of two, so that the rows of a tile do not share cache sets
-    chunk.dx = static_cast<float*>(workspace(context, Workspace::headInput, sizeof(float) * chunk.dxStride * head.width));
-    if (chunk.dx == nullptr) return false;
-  }
-  if (e == nullptr || chunk.sums == nullptr || chunk.scaled == nullptr) return false;
+  if (chunk.e == nullptr || chunk.sums == nullptr || chunk.scaled == nullptr) return false;
   chunk.totals = reinterpret_cast<double*>(chunk.sums);
   chunk.sums += 2 * chunk.stride;
   chunk.maxima = chunk.sums + chunk.stride * sumBlocks;
@@ -291,10 +250,8 @@ cria_status visitChunk(cria_context* context, const Head<T>& head, Chunk<T>& chu
     closeRows(context, head, chunk);
   }
   if (status != CRIA_OK) return status;
-  if (chunk.dx != nullptr) finishInputGradient(context, head, chunk);
-  if (head.dw == nullptr) return CRIA_OK;
-  scaleRows(context, head, chunk);
-  return weightGradient(context, head, chunk);
+  if (head.dx != nullptr || head.dw != nullptr) scaleRows(context, head, chunk);
+  return head.dw == nullptr ? CRIA_OK : weightGradient(context, head, chunk);
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 // The innermost loop: a register tile of up to 6 rows x kPanel columns of C, over some steps of the chain.
 #pragma once
 
-#include "simd.h"
+#include "operand.h"
 
 namespace cria::CRIA_ISA {
 
@@ -19,16 +19,15 @@ constexpr int kNarrowVectors = kVectors < 2 ? kVectors : 2;
 constexpr int kNarrowPanel = kNarrowVectors * kLanes;
 
 // Rows of the left operand as steps. Packed: row i, step s at words[s * kRows + i]. Where they lie in the matrix: at
-// words[i * rowStride + s + s / kPanel * panelJump].
+// words[i * rowStride + s].
 struct LeftSteps {
   const float* words;
   bool isPacked;
   int64_t rowStride;
-  int64_t panelJump;
 
-  static LeftSteps packed(const void* words) { return {static_cast<const float*>(words), true, 1, 0}; }
-  static LeftSteps inPlace(const void* words, int64_t rowStride, int64_t panelJump = 0) {
-    return {static_cast<const float*>(words), false, rowStride, panelJump};
+  static LeftSteps packed(const void* words) { return {static_cast<const float*>(words), true, 1}; }
+  static LeftSteps inPlace(const void* words, int64_t rowStride) {
+    return {static_cast<const float*>(words), false, rowStride};
   }
 };
 
@@ -68,7 +67,8 @@ inline __attribute__((always_inline)) void advance(F32x16 (&sum)[kCount][kWide],
   }
 }
 
-// All steps of a register tile's sums.
+// All steps of a register tile's sums. Packed or not is known when this is compiled, so that the distances between
+// addresses of a row or of a step are constants.
 template <bool kPairs, int kWide, int kCount, bool kPacked>
 inline __attribute__((always_inline)) void advanceAll(F32x16 (&sum)[kCount][kWide], const LeftSteps& left,
                                                       const float* panel, int64_t steps) {
@@ -79,22 +79,14 @@ inline __attribute__((always_inline)) void advanceAll(F32x16 (&sum)[kCount][kWid
   const float* low = left.words;
   const float* high = low + 3 * rowStride;
   int64_t step = 0;
-  while (step + kUnrolled <= steps) {
-    const int64_t end = kPacked ? steps : smaller(step + kPanel, steps);
-    for (; step + kUnrolled <= end; step += kUnrolled) {
+  for (; step + kUnrolled <= steps; step += kUnrolled) {
 #pragma GCC unroll 8
-      for (int u = 0; u < kUnrolled; ++u) {
-        advance<kPairs>(sum, low + u * kNext, high + u * kNext, rowStride, panel + u * kWide * kLanes);
-      }
-      low += kUnrolled * kNext;
-      high += kUnrolled * kNext;
-      panel += kUnrolled * kWide * kLanes;
+    for (int u = 0; u < kUnrolled; ++u) {
+      advance<kPairs>(sum, low + u * kNext, high + u * kNext, rowStride, panel + u * kWide * kLanes);
     }
-    if (kPacked) break;
-    if (end % kPanel == 0) {
-      low += left.panelJump;
-      high += left.panelJump;
-    }
+    low += kUnrolled * kNext;
+    high += kUnrolled * kNext;
+    panel += kUnrolled * kWide * kLanes;
   }
   for (; step < steps; ++step) {
     advance<kPairs>(sum, low, high, rowStride, panel);

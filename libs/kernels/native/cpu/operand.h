@@ -8,7 +8,7 @@
 // An odd number of k's is padded with a zero, which is part of the chain.
 #pragma once
 
-#include "micro-kernel.h"
+#include "simd.h"
 
 namespace cria::CRIA_ISA {
 
@@ -25,15 +25,8 @@ struct Operand {
   int64_t stride;
   // Whether k is the contiguous index: element (i, k) at i * stride + k; otherwise at k * stride + i.
   bool kIsContiguous;
-  // f32 only. Not 0: the contiguous index is cut into panels of kPanel that lie this far apart, and `stride` is kPanel.
-  // On the right that is the packed form; on the left, too, it is read where it lies.
-  int64_t panelStride = 0;
 
-  const T* at(int64_t i, int64_t k) const {
-    const int64_t along = kIsContiguous ? k : i;
-    const T* row = data + (kIsContiguous ? i : k) * stride;
-    return panelStride == 0 ? row + along : row + along / kPanel * panelStride + along % kPanel;
-  }
+  const T* at(int64_t i, int64_t k) const { return kIsContiguous ? data + i * stride + k : data + k * stride + i; }
 };
 
 inline uint32_t wordOf(const float* p) {

@@ -2,7 +2,7 @@
 // which is the order in which the micro-kernel reads them. Missing rows or columns of the last group are zero.
 #pragma once
 
-#include "operand.h"
+#include "micro-kernel.h"
 
 namespace cria::CRIA_ISA {
 

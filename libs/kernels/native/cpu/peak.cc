@@ -4,7 +4,7 @@
 #include "floating-point-mode.h"
 #include "for-each.h"
 #include "kernels.h"
-#include "operand.h"
+#include "micro-kernel.h"
 
 namespace cria::CRIA_ISA {
 
