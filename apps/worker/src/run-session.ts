@@ -1,25 +1,17 @@
 // A worker's time on one run: feeds events to decideWorker and carries out what it says, over the engine thread, the
 // exchange thread and the control stream.
+import { hostname } from 'node:os';
 import {
   ExchangeThread,
   clearPosition,
   createTrainingState,
   DEFAULT_TIMINGS,
-  type ExchangeEvent,
   type SharedTrainingState,
 } from '@cria/collective';
 import { parseLine } from '@cria/ledger';
 import { fingerprintText, parameterLayout } from '@cria/model';
-import {
-  PROTOCOL_VERSION,
-  type Commit,
-  type Hello,
-  type RunConfig,
-  type Term,
-  type Welcome,
-} from '@cria/protocol';
+import { PROTOCOL_VERSION, type Commit, type Hello, type RunConfig, type Welcome } from '@cria/protocol';
 import type { TakenSeat } from '@cria/queue';
-import { hostname } from 'node:os';
 import {
   CriaError,
   criaVersion,
@@ -37,6 +29,7 @@ import { newWorkerState, type SlotWork, type WorkerState } from './decide/worker
 import { GpuWatch } from './gpu-watch.js';
 import { ControlLink, type LeaderMessage } from './rpc/control-link.js';
 import { EngineClient } from './train/engine-client.js';
+import { Exchanges } from './train/exchanges.js';
 import { describeDevice, engineOptions, expectSameEngine } from './train/engine-options.js';
 import { evaluateSequences } from './train/evaluate.js';
 import { StateSource } from './train/state-source.js';
@@ -77,6 +70,7 @@ export class RunSession {
   readonly #engine: EngineClient;
   readonly #exchange: ExchangeThread;
   readonly #source: StateSource;
+  readonly #exchanges: Exchanges;
   readonly #link: ControlLink;
   readonly #gpu: GpuWatch;
   readonly #abort = new AbortController();
@@ -90,7 +84,6 @@ export class RunSession {
   #beats = 0;
   /** Order of changes to the accumulator and the state. */
   #work: Promise<void> = Promise.resolve();
-  #streams: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -104,7 +97,7 @@ export class RunSession {
     });
     const onFailure = (error: Error): void => this.#rejectEnded(error);
     this.#engine = new EngineClient(onFailure);
-    this.#exchange = new ExchangeThread({ onEvent: (event) => this.#onExchange(event), onFailure });
+    this.#exchange = new ExchangeThread({ onEvent: (event) => this.#exchanges.heard(event), onFailure });
     this.#source = new StateSource({
       ...{ engine: this.#engine, exchange: this.#exchange, state: this.#shared, clock, log },
       genesis: facts.genesis,
@@ -112,6 +105,14 @@ export class RunSession {
       post: (event) => this.#post(event),
     });
     this.#gpu = new GpuWatch({ device: options.options.device, clock, log });
+    this.#exchanges = new Exchanges({
+      ...{ thread: this.#exchange, engine: this.#engine, source: this.#source, gpu: this.#gpu, log },
+      state: this.#state,
+      signal: this.#abort.signal,
+      post: (event) => this.#post(event),
+      send: (message) => this.#link.send(message),
+      fail: (error) => this.#rejectEnded(error),
+    });
     const { suspectMs, orphanMs } = facts.config.timeouts;
     this.#link = new ControlLink({
       ...{ runId: facts.runId, coordinators: seat.addresses, silenceMs: suspectMs, orphanMs, clock, log },
@@ -222,16 +223,16 @@ export class RunSession {
       case 'compute':
         return this.#compute(effect);
       case 'begin-accumulator':
-        return this.#beginAccumulator(this.#state.position);
+        return this.#exchanges.beginAccumulator(this.#state.position);
       case 'drop-accumulator':
       case 'cancel-exchange':
-        return this.#changeStreams(() => this.#exchange.endStreams());
+        return this.#exchanges.endStreams();
       case 'evaluate':
         return this.#inTurn(() => this.#evaluate(effect));
       case 'exchange':
-        return this.#runExchange(effect);
+        return this.#exchanges.run(effect);
       case 'drop-reduced':
-        return this.#changeStreams(() => this.#exchange.dropReduced(this.#state.position));
+        return this.#exchanges.dropReduced(this.#state.position);
       case 'apply':
         return this.#inTurn(() => this.#apply(effect.commit));
       case 'copy-commit':
@@ -252,30 +253,16 @@ export class RunSession {
     });
   }
 
-  /** What the exchange thread is told about the accumulator, in order; an Exchange begins after all of it. */
-  #changeStreams(act: () => Promise<void>): void {
-    this.#streams = this.#streams.then(act).catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) this.#rejectEnded(error);
-    });
-  }
-
   async #readState(): Promise<void> {
     const { position } = this.#state;
     this.#post({ kind: 'state-read', position, stateDigest: await this.#engine.stateDigest() });
   }
 
-  #beginAccumulator(step: number): void {
-    this.#changeStreams(async () => {
-      await this.#exchange.endStreams();
-      await this.#exchange.resetSlots(step);
-    });
-  }
-
   #compute({ work, first, generation }: Extract<WorkerEffect, { do: 'compute' }>): void {
     const step = this.#state.position;
-    const streamsEnded = this.#streams;
+    const { settled } = this.#exchanges;
     this.#inTurn(async () => {
-      await streamsEnded;
+      await settled;
       await this.#computeSlot(work, { first, generation, step });
     });
   }
@@ -308,70 +295,6 @@ export class RunSession {
     const { budget, slots } = this.#options.facts.config;
     for await (const sequences of evaluateSequences(this.#engine, request, budget.globalBatch / slots)) {
       this.#link.send({ $case: 'evaluated', value: { step: request.step, sequences } });
-    }
-  }
-
-  #runExchange({ exchange, isListener, isVoid }: Extract<WorkerEffect, { do: 'exchange' }>): void {
-    const { term, attempt, step, sets, from } = exchange;
-    if (term === undefined) return;
-    const order = { term, attempt, step, sets, from, isVoid, shadow: isListener };
-    const outcome = this.#streams.then(() => {
-      if (!isListener) pauseAt('exchanging', step);
-      return this.#exchange.begin(order);
-    });
-    void outcome.then(
-      async (outcome) => {
-        if (outcome.kind !== 'prepared')
-          return this.#exchangeEnded({ term, attempt }, outcome.kind === 'blocked' && isListener);
-        await this.#copied(step);
-        const stateDigest = await this.#engine.stateDigest();
-        const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
-        const memoryBytes = process.memoryUsage.rss();
-        const stats = {
-          ...{ bytesReceived, bytesSent, memoryBytes, gpu: this.#gpu.use },
-          waitMs: Math.round(waitMs),
-          exchangeMs: Math.round(exchangeMs),
-        };
-        const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
-        this.#post({ kind: 'reduced', term, attempt, gradient, stats });
-      },
-      (error: unknown) => {
-        this.#options.log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
-        this.#exchangeEnded({ term, attempt }, true);
-      },
-    );
-  }
-
-  /** A copying shadow keeps the sum, to bring ranges forward that were pulled before it. */
-  async #copied(step: number): Promise<void> {
-    if (this.#state.phase !== 'copying') return;
-    const held = await this.#exchange.holdReduced(step);
-    if (held !== null) this.#source.holdGradient(step, held);
-  }
-
-  /** A member's complaints were told as they arose; a listener's is told here. */
-  #exchangeEnded(which: { term: Term; attempt: number }, isBlocked: boolean): void {
-    if (!isBlocked) return this.#post({ kind: 'exchange-ended', ...which });
-    const why = 'the exchange could not go on';
-    this.#post({ kind: 'blocked', ...which, peer: '', slots: [], part: 0, why });
-  }
-
-  #onExchange(event: ExchangeEvent): void {
-    const { log } = this.#options;
-    switch (event.kind) {
-      case 'blocked': {
-        const { term, attempt, peer, slots, part, why } = event;
-        log.warn({ attempt, peer, slots, part }, `exchange blocked: ${why}`);
-        return this.#post({ kind: 'blocked', term, attempt, peer, slots, part, why });
-      }
-      case 'damaged':
-        return log.warn({ ...event }, 'a damaged frame arrived; it is pulled again');
-      case 'wrong-set':
-        return this.#post({ kind: 'wrong-set', term: event.term, attempt: event.attempt });
-      case 'stripe-pulled': {
-        const value = { step: event.position, stripe: 0, stateDigest: this.#state.stateDigest };
-        return this.#link.send({ $case: 'stored', value });
-      }
     }
   }
 
