@@ -1,3 +1,4 @@
+import type { RunConfig } from '@cria/protocol';
 import { CriaError, signalsToAbort, sleep, systemClock } from '@cria/runtime';
 import type { Command } from 'commander';
 import { openStore } from '../checkpoint/open-store.js';
@@ -42,7 +43,7 @@ export function samplesCommand(): Command {
     for (;;) {
       // Asked first: what is written between the two is seen by the next look, and there is always one more.
       const goesOn = follow === true && isRunning(runDir);
-      for (const step of await lacking(runDir)) {
+      for (const step of await lacking(runDir, config)) {
         if (signal.aborted) break;
         await sampleCheckpoint(step, options);
         written.push(step);
@@ -57,8 +58,8 @@ export function samplesCommand(): Command {
 }
 
 /** Checkpoints that are whole and have no samples, oldest first. */
-async function lacking(runDir: string): Promise<number[]> {
-  const stored = await openStore(runDir, readRunConfig(runDir)).list();
+async function lacking(runDir: string, config: RunConfig): Promise<number[]> {
+  const stored = await openStore(runDir, config).list();
   const sampled = sampledSteps(runDir);
   const steps = stored.filter(({ complete }) => complete).map(({ step }) => step);
   return steps.filter((step) => step > 0 && !sampled.has(step)).sort((a, b) => a - b);

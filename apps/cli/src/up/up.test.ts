@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from '@cria/data';
+import { systemClock } from '@cria/runtime';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../testing/up-with-stubs.mjs', import.meta.url));
@@ -92,9 +93,9 @@ function isAlive(pid: number): boolean {
 
 /** Waits for an event that no callback tells of: another process's doing. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadlineMs = Date.now() + 60_000;
+  const deadlineMs = systemClock.monotonicMs() + 60_000;
   while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error(`waited in vain until ${what}`);
+    if (systemClock.monotonicMs() > deadlineMs) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '@cria/runtime';
 import { expect } from 'vitest';
 import { DisturbedRun } from '../disturbed-run.js';
 import { kill } from '../processes.js';
@@ -18,7 +19,7 @@ export function cluster(): void {
       const failoverMs: number[] = [];
       for (let deaths = 0; deaths < 2; deaths++) {
         const leader = await leaderOf(stage);
-        const killedMs = Date.now();
+        const killedMs = systemClock.wallMs();
         kill(leader.pid, 'SIGKILL');
         const elected = await stage.until('another leads', () =>
           stage.run.events('leader-elected').find(({ wallMs }) => wallMs > killedMs),

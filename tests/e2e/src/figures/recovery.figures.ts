@@ -1,5 +1,6 @@
 // What a loss costs, measured: npm run bench:recovery (on a machine that does nothing else). Prints one JSON object a
 // figure; CRIA_FIGURES_LOSSES says how often somebody is killed for each.
+import { systemClock } from '@cria/runtime';
 import { writeSync } from 'node:fs';
 import { describe, it } from 'vitest';
 import type { DisturbedRun } from '../disturbed-run.js';
@@ -32,7 +33,7 @@ describe.runIf(process.platform === 'linux')('what a loss costs', () => {
     for (let i = 0; i < Math.ceil(LOSSES / 2); i++) {
       const leader = (await stage.status())?.coordinators.find((one) => one.leader);
       if (leader === undefined) throw new Error('nobody leads');
-      const killedMs = Date.now();
+      const killedMs = systemClock.wallMs();
       kill(leader.pid, 'SIGKILL');
       const elected = await firstEvent(stage, 'leader-elected', killedMs);
       electedMs.push(elected.wallMs - killedMs);
@@ -83,7 +84,7 @@ async function lossesOf(run: DisturbedRun, signal: 'SIGKILL' | 'SIGSTOP', losses
     await sleepMs(stepMs * (PHASES[i % PHASES.length] as number));
     const pids = run.workerPids();
     const victim = pids[i % pids.length] as number;
-    const lostMs = Date.now();
+    const lostMs = systemClock.wallMs();
     kill(victim, signal);
     const noticed = await firstEvent(stage, 'worker-lost', lostMs);
     const entry = await stage.until('the next commit', () =>
@@ -106,7 +107,7 @@ async function join(
   run: DisturbedRun,
 ): Promise<{ seconds: number; mebibytes: number; othersWaitMs: number }> {
   const { stage } = run;
-  const beganMs = Date.now();
+  const beganMs = systemClock.wallMs();
   await run.want(2);
   const hello = await firstEvent(stage, 'worker-shadow', beganMs);
   const pid = Number(/pid (\d+)/.exec(hello.text)?.[1]);
@@ -133,12 +134,12 @@ async function underKills(run: DisturbedRun, everySteps: number): Promise<object
   let kills = 0;
   const disturbed = await speedOver(stage, async () => {
     for (; kills < LOSSES; kills++) {
-      const killedMs = Date.now();
+      const killedMs = systemClock.wallMs();
       const victims = run.workerPids();
       const victim = victims[kills % Math.max(1, victims.length)];
       if (victim !== undefined) kill(victim, 'SIGKILL');
       await sleepMs(pauseMs);
-      awaySeconds += absence(stage, killedMs, Date.now());
+      awaySeconds += absence(stage, killedMs, systemClock.wallMs());
     }
   });
   const present = 1 - awaySeconds / (2 * disturbed.seconds);
