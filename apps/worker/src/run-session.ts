@@ -219,7 +219,7 @@ export class RunSession {
       case 'load-state':
         return this.#inTurn(() => this.#source.load(effect.welcome));
       case 'copy-state':
-        return this.#inTurn(() => this.#source.copy(effect.welcome));
+        return this.#inTurn(this.#source.copy(effect.welcome));
       case 'compute':
         return this.#compute(effect);
       case 'begin-accumulator':

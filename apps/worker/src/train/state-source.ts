@@ -8,7 +8,7 @@ import {
 } from '@cria/collective';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Welcome } from '@cria/protocol';
-import { CriaError, type Clock, type Log } from '@cria/runtime';
+import { CriaError, present, type Clock, type Log } from '@cria/runtime';
 import type { WorkerEvent } from '../decide/worker-events.js';
 import { CatchUp } from './catch-up.js';
 import type { EngineClient } from './engine-client.js';
@@ -28,7 +28,9 @@ export interface StateSourceOptions {
 
 export class StateSource {
   readonly #options: StateSourceOptions;
-  #catchUp: CatchUp | null = null;
+  /** The copy that was ordered last; it may not have begun. */
+  #ordered: CatchUp | null = null;
+  #running: CatchUp | null = null;
   #copying: Promise<void> = Promise.resolve();
 
   constructor(options: StateSourceOptions) {
@@ -56,43 +58,53 @@ export class StateSource {
     }
   }
 
-  /** Begins a copy from the members. */
-  async copy(welcome: Welcome): Promise<void> {
+  /**
+   * A copy from the members is ordered: it hears of every step from now on, also while a slot delays its beginning.
+   *
+   * @returns begins it
+   */
+  copy(welcome: Welcome): () => Promise<void> {
+    const { exchange, engine, state, clock, log } = this.#options;
+    const term = present(welcome.term, 'the term of a Welcome');
+    const catchUp = new CatchUp({ welcome, term, exchange, engine, state, clock, log });
+    this.#ordered = catchUp;
+    return () => this.#begin(catchUp);
+  }
+
+  /** A step was committed while the copy is under way. */
+  commit(entry: LedgerEntry): void {
+    this.#ordered?.commit(entry);
+  }
+
+  /** The sum of a step, to bring ranges forward that were pulled before it. */
+  holdGradient(step: number, held: HeldReduced): void {
+    this.#ordered?.holdGradient(step, held);
+  }
+
+  stop(): void {
+    this.#running?.stop();
+  }
+
+  async #begin(catchUp: CatchUp): Promise<void> {
     await this.#clear();
-    const { exchange, engine, state, clock, log, post } = this.#options;
-    if (welcome.term === undefined) return;
-    const catchUp = new CatchUp({ welcome, term: welcome.term, exchange, engine, state, clock, log });
-    this.#catchUp = catchUp;
+    const { post } = this.#options;
+    this.#running = catchUp;
     this.#copying = catchUp.run().then(
       (caughtUp) => {
-        if (this.#catchUp === catchUp) post({ kind: 'state-ready', ...caughtUp });
+        if (this.#running === catchUp) post({ kind: 'state-ready', ...caughtUp });
       },
       (error: unknown) => {
-        const isOurs = this.#catchUp === catchUp && !catchUp.stopped;
+        const isOurs = this.#running === catchUp && !catchUp.stopped;
         if (isOurs) post({ kind: 'state-failed', why: CriaError.from(error).message });
       },
     );
   }
 
-  /** A step was committed while the copy is under way. */
-  commit(entry: LedgerEntry): void {
-    this.#catchUp?.commit(entry);
-  }
-
-  /** The sum of a step, to bring ranges forward that were pulled before it. */
-  holdGradient(step: number, held: HeldReduced): void {
-    this.#catchUp?.holdGradient(step, held);
-  }
-
-  stop(): void {
-    this.#catchUp?.stop();
-  }
-
   /** A copy under way has to have ended before anything else writes into the state; what is there counts for nothing. */
   async #clear(): Promise<void> {
-    this.#catchUp?.stop();
+    this.#running?.stop();
     // From here on its last words are nobody's.
-    this.#catchUp = null;
+    this.#running = null;
     await this.#copying;
     clearPosition(this.#options.state);
   }

@@ -174,7 +174,7 @@ export class WorkerSession {
       case 'load-state':
         return this.#inTurn(() => this.#stateWork.load(effect.welcome));
       case 'copy-state':
-        return this.#inTurn(() => this.#stateWork.copy(effect.welcome));
+        return this.#inTurn(this.#stateWork.copy(effect.welcome));
       case 'copy-commit':
         return this.#stateWork.heard(parseEntry(effect.commit.entry));
       case 'apply':

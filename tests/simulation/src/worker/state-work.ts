@@ -2,6 +2,7 @@
 // (apps/worker/src/train/state-source.ts).
 import type { LedgerEntry } from '@cria/ledger';
 import type { Welcome } from '@cria/protocol';
+import { present } from '@cria/runtime';
 import type { WorkerEvent } from '@cria/worker/decide/worker-events';
 import type { WorkerState } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
@@ -27,7 +28,8 @@ export interface StateWorkOptions {
 
 export class StateWork {
   readonly #options: StateWorkOptions;
-  #catchUp: CatchUp | null = null;
+  #ordered: CatchUp | null = null;
+  #running: CatchUp | null = null;
   #copying = Future.of<void>(undefined);
 
   constructor(options: StateWorkOptions) {
@@ -35,7 +37,7 @@ export class StateWork {
   }
 
   stop(): void {
-    this.#catchUp?.stop();
+    this.#running?.stop();
   }
 
   *make(): Task {
@@ -65,17 +67,22 @@ export class StateWork {
     }
   }
 
-  /** Begins to copy; the copy goes on beside everything else. */
-  *copy(welcome: Welcome): Task {
-    yield* this.#beginAnew();
-    const { cluster, process, workerId, memory, engine, post } = this.#options;
-    const { term } = welcome;
-    if (term === undefined) return;
+  /** From now on a copy hears of every step; what is returned begins it, and it goes on beside everything else. */
+  copy(welcome: Welcome): () => Task {
+    const { cluster, process, workerId, memory, engine } = this.#options;
+    const term = present(welcome.term, 'the term of a Welcome');
     const catchUp = new CatchUp({ cluster, process, workerId, memory, engine, welcome, term });
-    this.#catchUp = catchUp;
+    this.#ordered = catchUp;
+    return () => this.#begin(catchUp);
+  }
+
+  *#begin(catchUp: CatchUp): Task {
+    yield* this.#beginAnew();
+    const { process, post } = this.#options;
+    this.#running = catchUp;
     this.#copying = new Future();
     process.spawn(catchUp.run()).onSettled((outcome) => {
-      if (this.#catchUp === catchUp) {
+      if (this.#running === catchUp) {
         if (!('error' in outcome)) post({ kind: 'state-ready', ...outcome.value });
         else if (!catchUp.stopped) post({ kind: 'state-failed', why: String(outcome.error) });
       }
@@ -85,7 +92,7 @@ export class StateWork {
 
   /** A copy under way rolls forward with a Commit that it hears. */
   heard(entry: LedgerEntry): void {
-    this.#catchUp?.commit(entry);
+    this.#ordered?.commit(entry);
   }
 
   /** A sum that was copied while the state is being copied. */
@@ -93,7 +100,7 @@ export class StateWork {
     const { state, exchange } = this.#options;
     if (state.phase !== 'copying') return;
     const held = yield* exchange.hold(step);
-    if (held !== null) this.#catchUp?.holdGradient(step, held);
+    if (held !== null) this.#ordered?.holdGradient(step, held);
   }
 
   *read(): Task {
@@ -121,9 +128,9 @@ export class StateWork {
   /** A copy under way has to have ended before anything else writes into the state. */
   *#beginAnew(): Task {
     const { process, memory } = this.#options;
-    this.#catchUp?.stop();
+    this.#running?.stop();
     yield* wait(process, this.#copying);
-    this.#catchUp = null;
+    this.#running = null;
     memory.clearPosition();
   }
 }
