@@ -15,6 +15,7 @@ export function orderStripes(turn: Turn, step: number, how: 'commit' | 'rest'): 
   const { state } = turn;
   if (state.checkpoint !== null) return [];
   if (how === 'commit' && !isDue(state, step)) return [];
+  if (how === 'rest' && turn.nowMs < state.checkpointNotBeforeMs) return [];
   const stripes = divide(membersOf(state), state.rules.numParts);
   if (stripes.length === 0) return [];
   state.checkpoint = { step, stripes, atRest: how === 'rest' };
@@ -29,15 +30,18 @@ export function checkpointWritten(turn: Turn, step: number): void {
   const { state } = turn;
   if (state.checkpoint?.step === step) state.checkpoint = null;
   state.checkpointFailures = 0;
+  state.checkpointNotBeforeMs = 0;
   state.manifestStep = Math.max(state.manifestStep ?? 0, step);
 }
 
 export function checkpointFailed(turn: Turn, step: number, why: string): void {
-  const { state } = turn;
+  const { state, nowMs } = turn;
   if (state.checkpoint?.step !== step) return;
   state.checkpoint = null;
   state.checkpointFailures += 1;
   note(turn, 'checkpoint-failed', null, `checkpoint of step ${step} was given up: ${why}`);
+  // Somebody may just have gone. Where that was not all, whose state is damaged says so until then (a Store asks), or is lost.
+  if (state.checkpointFailures > 1) state.checkpointNotBeforeMs = nowMs + state.rules.suspectMs;
   if (state.checkpointFailures < FAILURES_MAX) return;
   state.phase = 'ended';
   turn.effects.push({ do: 'finish', ending: 'failed', reason: `no checkpoint can be written: ${why}` });

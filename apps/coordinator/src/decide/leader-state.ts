@@ -238,6 +238,8 @@ export interface LeaderState {
   evaluatedStep: number;
   checkpoint: CheckpointRecord | null;
   checkpointFailures: number;
+  /** One at rest is not ordered again before. */
+  checkpointNotBeforeMs: number;
   seatsWaiting: number;
   /** Workers lost soon after they came, less the steps since. */
   flaps: number;
@@ -304,6 +306,7 @@ export function newLeaderState(options: {
     evaluatedStep: -1,
     checkpoint: null,
     checkpointFailures: 0,
+    checkpointNotBeforeMs: 0,
     seatsWaiting: -1,
     ending: null,
     failure: '',

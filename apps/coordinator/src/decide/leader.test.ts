@@ -1,7 +1,7 @@
 import { workerId, type WorkerId } from '@cria/runtime';
 import { describe, expect, it } from 'vitest';
 import type { LeaderEvent } from './leader-events.js';
-import { A, B, Bench, C, gradientOf, twoAtWork } from './leader-bench.js';
+import { A, B, Bench, C, gradientOf, RULES, twoAtWork } from './leader-bench.js';
 
 describe('the first step', () => {
   it('waits for the target before it grants, and begins without it after startWaitMs', () => {
@@ -327,5 +327,19 @@ describe('the end of the budget', () => {
     expect(bench.did('store')).toMatchObject([
       { step: 1, stripes: [{ worker: A, firstPart: 0, endPart: 6 }] },
     ]);
+  });
+
+  it('gives whose state is damaged the time to say so before it is ordered a third time', () => {
+    const bench = new Bench({ target: 1, rules: { endStep: 1 } }).hello(A).prepared(A).appended(0);
+    const fail = (): Bench => bench.on({ kind: 'checkpoint-failed', step: 1, why: 'another digest' });
+    fail();
+    expect(bench.did('store')).toHaveLength(1);
+    fail();
+    expect(bench.did('store')).toEqual([]);
+    for (let i = 0; i < 2; i++) bench.on({ kind: 'contact', worker: A }, RULES.suspectMs / 2);
+    bench.on({ kind: 'tick' });
+    expect(bench.did('store')).toHaveLength(1);
+    fail();
+    expect(bench.did('finish')).toMatchObject([{ ending: 'failed' }]);
   });
 });
