@@ -201,6 +201,8 @@ export interface LeaderState {
   readonly hellos: Map<WorkerId, HelloFacts>;
   /** Invitations taken whose Hello has not come, with the time they were taken. */
   readonly invitations: Map<string, number>;
+  /** Every seat that was taken, also those whose Hello has come: Redis may tell of them later. */
+  readonly knownSeats: Set<string>;
   slots: SlotRecord[];
   /** What SlotDone said of the slots of this step. */
   readonly slotFacts: Map<number, SlotFacts>;
@@ -280,6 +282,7 @@ export function newLeaderState(options: {
     byAge: null,
     hellos: new Map(),
     invitations: new Map(),
+    knownSeats: new Set(),
     slots: openSlots(rules.slots),
     slotFacts: new Map(),
     spares: new Map(),

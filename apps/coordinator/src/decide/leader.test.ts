@@ -129,6 +129,16 @@ describe('loss of a member', () => {
     expect(bench.did('seats')).toMatchObject([{ waiting: 1 }]);
   });
 
+  it('keeps a seat open for the next, however late Redis says that the first was taken', () => {
+    const bench = new Bench({ target: 2 }).hello(A, { seat: 'seat-1' });
+    bench.on({ kind: 'invitation-taken', seat: 'seat-1' });
+    expect(bench.state.seatsWaiting).toBe(1);
+    bench.on({ kind: 'invitation-taken', seat: 'seat-2' });
+    expect(bench.state.seatsWaiting).toBe(0);
+    bench.hello(B, { seat: 'seat-2' });
+    expect(bench.state.seatsWaiting).toBe(0);
+  });
+
   it('stops the run by name when three workers died over one slot (H17)', () => {
     const bench = new Bench({ target: 1 });
     for (const name of ['x', 'y', 'z']) {

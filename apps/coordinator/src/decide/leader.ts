@@ -21,7 +21,7 @@ import {
   replaceAllWhenNobodyComputes,
 } from './place.js';
 import { rest } from './rest.js';
-import { offerSeats, shrinkToTarget } from './seats.js';
+import { offerSeats, shrinkToTarget, takeInvitation } from './seats.js';
 import { statesAgree } from './settle.js';
 import { askForSpares } from './verify.js';
 import { note, type Turn } from './turn.js';
@@ -64,7 +64,6 @@ function advance(turn: Turn): void {
 }
 
 function takeEvent(turn: Turn, event: LeaderEvent): void {
-  const { state } = turn;
   switch (event.kind) {
     case 'tick':
       return suspectTheSilent(turn);
@@ -75,8 +74,7 @@ function takeEvent(turn: Turn, event: LeaderEvent): void {
     case 'desired':
       return takeDesired(turn, event.desired);
     case 'invitation-taken':
-      state.invitations.set(event.seat, turn.nowMs);
-      return;
+      return takeInvitation(turn, event.seat);
     case 'checkpoint-written':
       return checkpointWritten(turn, event.step);
     case 'checkpoint-failed':

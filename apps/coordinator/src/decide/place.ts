@@ -43,6 +43,7 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   if (!hello.empty && agreesWithLedger(turn, hello) === false) return refuseState(turn, hello, before);
   if (before !== undefined) loseWorker(turn, before, { why: 'says Hello again', quiet: true });
   state.invitations.delete(hello.seat);
+  state.knownSeats.add(hello.seat);
   const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
   // It has copied or loaded its state and never computed a slot here.
   record.isUnproven = before?.isUnproven === true || before?.role === 'shadow';

@@ -25,6 +25,13 @@ const FLAP_SUSPECTS = 3;
 const FLAPS_FREE = 3;
 const BACK_OFF_MAX_MS = 60_000;
 
+/** An invitation was seen to be taken: a worker is on its way, unless its Hello was quicker than the news. */
+export function takeInvitation({ state, nowMs }: Turn, seat: string): void {
+  if (state.knownSeats.has(seat)) return;
+  state.knownSeats.add(seat);
+  state.invitations.set(seat, nowMs);
+}
+
 /** A machine whose workers die as soon as they come must not keep the others busy with joins. */
 export function countFlap({ state, nowMs }: Turn, record: WorkerRecord): void {
   if (nowMs - record.joinedMs > FLAP_SUSPECTS * state.rules.suspectMs) return;

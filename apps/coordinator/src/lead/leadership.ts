@@ -61,7 +61,6 @@ export class Leadership implements ControlSink {
   #lastHeartbeatMs = 0;
   #seatsChain: Promise<unknown> = Promise.resolve();
   #shardsChain: Promise<unknown> = Promise.resolve();
-  #knownSeats = new Set<string>();
   #offersSeats = false;
   /** Also of workers that are gone: an Exchange sent again repeats the same bytes. */
   readonly #addresses = new Map<WorkerId, string>();
@@ -314,9 +313,7 @@ export class Leadership implements ControlSink {
     this.#seats(async (seats) => {
       await seats.dropExpired();
       for (const { jobId } of await seats.taken()) {
-        if (this.#knownSeats.has(jobId)) continue;
-        this.#knownSeats.add(jobId);
-        this.post({ kind: 'invitation-taken', seat: jobId });
+        if (!this.state.knownSeats.has(jobId)) this.post({ kind: 'invitation-taken', seat: jobId });
       }
       if (this.state.seatsWaiting >= 0) await seats.setWaiting(this.state.seatsWaiting);
     });

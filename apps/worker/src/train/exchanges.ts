@@ -1,5 +1,5 @@
 // What the exchange thread is told of accumulator and sums, in order, and what becomes of its answers.
-import type { ExchangeEvent, ExchangeThread } from '@cria/collective';
+import type { ExchangeEvent, ExchangeOutcome, ExchangeThread } from '@cria/collective';
 import type { FromWorker, Term } from '@cria/protocol';
 import { pauseAt, type Log } from '@cria/runtime';
 import type { WorkerEffect, WorkerEvent } from '../decide/worker-events.js';
@@ -58,32 +58,21 @@ export class Exchanges {
     const { term, attempt, step, sets, from } = exchange;
     if (term === undefined) return;
     const order = { term, attempt, step, sets, from, isVoid, shadow: isListener };
-    const outcome = this.#told.then(() => {
+    const prepared = this.#told.then(() => {
       if (!isListener) pauseAt('exchanging', step);
       return thread.begin(order);
     });
-    void outcome.then(
-      async (outcome) => {
-        if (outcome.kind !== 'prepared')
-          return this.#ended({ term, attempt }, outcome.kind === 'blocked' && isListener);
-        await this.#copied(step);
-        const { engine, gpu, post } = this.#options;
-        const stateDigest = await engine.stateDigest();
-        const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
-        const memoryBytes = process.memoryUsage.rss();
-        const stats = {
-          ...{ bytesReceived, bytesSent, memoryBytes, gpu: gpu.use },
-          waitMs: Math.round(waitMs),
-          exchangeMs: Math.round(exchangeMs),
-        };
-        const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
-        post({ kind: 'reduced', term, attempt, gradient, stats });
+    const told = prepared.then(
+      (outcome) => {
+        if (outcome.kind === 'prepared') return this.#reduced({ term, attempt, step }, outcome);
+        this.#ended({ term, attempt }, outcome.kind === 'blocked' && isListener);
       },
       (error: unknown) => {
         log.warn({ error: String(error), attempt }, 'an exchange ended with an error');
         this.#ended({ term, attempt }, true);
       },
     );
+    void told.catch((error: unknown) => this.#broken(error));
   }
 
   heard(event: ExchangeEvent): void {
@@ -106,10 +95,31 @@ export class Exchanges {
   }
 
   #tell(act: () => Promise<void>): void {
+    this.#told = this.#told.then(act).catch((error: unknown) => this.#broken(error));
+  }
+
+  /** What ends with the session is nothing to report. */
+  #broken(error: unknown): void {
     const { signal, fail } = this.#options;
-    this.#told = this.#told.then(act).catch((error: unknown) => {
-      if (!signal.aborted) fail(error);
-    });
+    if (!signal.aborted) fail(error);
+  }
+
+  async #reduced(
+    { term, attempt, step }: { term: Term; attempt: number; step: number },
+    outcome: Extract<ExchangeOutcome, { kind: 'prepared' }>,
+  ): Promise<void> {
+    await this.#copied(step);
+    const { engine, gpu, post } = this.#options;
+    const stateDigest = await engine.stateDigest();
+    const { gradDigest, gradNormBits, report, bytesReceived, bytesSent, waitMs, exchangeMs } = outcome;
+    const memoryBytes = process.memoryUsage.rss();
+    const stats = {
+      ...{ bytesReceived, bytesSent, memoryBytes, gpu: gpu.use },
+      waitMs: Math.round(waitMs),
+      exchangeMs: Math.round(exchangeMs),
+    };
+    const gradient = { step, gradDigest, gradNormBits, stateDigest, report };
+    post({ kind: 'reduced', term, attempt, gradient, stats });
   }
 
   /** A copying shadow keeps the sum, to bring ranges forward that were pulled before it. */

@@ -67,7 +67,9 @@ export class Leadership implements ControlSink {
     this.seats = new SeatsOffer({
       ...{ cluster: parts.cluster, process: parts.process, termNumber: parts.term.number },
       isOver: () => this.abort.aborted,
-      onTaken: (seat) => this.post({ kind: 'invitation-taken', seat }),
+      onTaken: (seat) => {
+        if (!this.state.knownSeats.has(seat)) this.post({ kind: 'invitation-taken', seat });
+      },
       onSuperseded: () => this.stepDown('a later leader offers seats', 0),
     });
   }

@@ -16,7 +16,6 @@ export interface SeatsOfferOptions {
 export class SeatsOffer {
   readonly #options: SeatsOfferOptions;
   readonly #chain: Chain;
-  readonly #known = new Set<string>();
 
   constructor(options: SeatsOfferOptions) {
     this.#options = options;
@@ -43,11 +42,7 @@ export class SeatsOffer {
       for (const [id, untilMs] of data.active) if (untilMs <= nowMs) data.active.delete(id);
       return [...data.active.keys()];
     });
-    for (const seat of yield* wait(process, read)) {
-      if (this.#known.has(seat)) continue;
-      this.#known.add(seat);
-      onTaken(seat);
-    }
+    for (const seat of yield* wait(process, read)) onTaken(seat);
     const waiting = waitingNow();
     if (waiting >= 0) yield* this.#setWaiting(waiting);
   }
