@@ -56,6 +56,14 @@ const INSTRUCTION_SETS =
       }
     : { portable: [] };
 
+// Without the last, a thread that is ended in the middle of a call (a worker that leaves) would take the process along:
+// the call's end can neither return a value nor throw any more.
+const BINDING = [
+  '-DNAPI_VERSION=8',
+  '-DNODE_ADDON_API_CPP_EXCEPTIONS',
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+];
+
 // These are compiled once; every other file of native/cpu once per instruction set.
 const SHARED = ['context.cc', 'thread-pool.cc', 'instruction-set.cc', 'self-test.cc'];
 
@@ -94,7 +102,7 @@ function planObjects(isClang) {
     plan.push({
       source: path.join(binding, file),
       object: path.join(objects, `binding-${file}.o`),
-      flags: [...common, '-O2', '-DNAPI_VERSION=8', '-DNODE_ADDON_API_CPP_EXCEPTIONS', ...include],
+      flags: [...common, '-O2', ...BINDING, ...include],
     });
   }
   return plan;

@@ -58,4 +58,21 @@ describeNative('the memory of a native context', (addon) => {
     await worker.terminate();
     expect([...new Uint16Array(shared)]).toEqual([0x3f80, 0xc000]);
   });
+
+  it('goes with its thread, also in the middle of a call', async () => {
+    const { Worker } = await import('node:worker_threads');
+    const code = `
+      const { workerData, parentPort } = require('node:worker_threads');
+      const addon = require(workerData.file);
+      const context = new addon.NativeContext('portable', 2);
+      const bytes = new Uint8Array(1000);
+      parentPort.postMessage('begun');
+      for (;;) context.crc32c(bytes, 0);`;
+    const file = new URL('../../build/Release/cria_kernels.node', import.meta.url).pathname;
+    for (let i = 0; i < 50; i++) {
+      const worker = new Worker(code, { eval: true, workerData: { file } });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      await worker.terminate();
+    }
+  });
 });
