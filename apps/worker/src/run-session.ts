@@ -315,6 +315,7 @@ export class RunSession {
       use: verdict === 'use',
       stateDigest: this.#state.stateDigest,
     });
+    await this.#exchange.releaseReduced(held);
     this.#post({ kind: 'applied', position: step + 1, stateDigest });
   }
 

@@ -63,9 +63,9 @@ export interface Kernels {
   /**
    * The packed form of [from, to): a width byte per block, then the payload (reference/pack.ts has the format).
    *
-   * @param shared whether the result lies in a SharedArrayBuffer of its own
+   * @param room gives memory for so many bytes, 4-byte aligned (default: of its own)
    */
-  packPart(acc: Accumulator, from: number, to: number, shared?: boolean): Uint8Array;
+  packPart(acc: Accumulator, from: number, to: number, room?: (sizeBytes: number) => Uint8Array): Uint8Array;
 
   /**
    * Adds the packed values of [from, to).

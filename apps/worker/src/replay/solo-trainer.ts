@@ -91,6 +91,7 @@ export class SoloTrainer {
     const parts = [...held.parts.keys()];
     const stateDigest = this.#trainer.stateDigest();
     await this.#trainer.update({ step, use, gradNorm, parts, packed: held.parts, stateDigest });
+    this.#node.releaseReduced(held.hold);
   }
 
   async close(): Promise<void> {

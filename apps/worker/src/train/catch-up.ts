@@ -1,6 +1,11 @@
 // A shadow's copy of the state: ranges pulled from members while they go on training, each brought forward with the
 // reduced gradients that the shadow hears, until all of them are at one position (PROTOCOL section 6, Join).
-import { setPosition, type ExchangeThread, type SharedTrainingState } from '@cria/collective';
+import {
+  setPosition,
+  type ExchangeThread,
+  type HeldReduced,
+  type SharedTrainingState,
+} from '@cria/collective';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Endpoint, Term, Welcome } from '@cria/protocol';
 import { assert, CriaError, pauseAt, present, sleep, type Clock, type Log } from '@cria/runtime';
@@ -22,11 +27,6 @@ export interface CatchUpOptions {
   readonly log: Log;
 }
 
-interface Gradient {
-  readonly gradDigest: string;
-  readonly parts: readonly Uint8Array[];
-}
-
 /** Parts asked for at a time, so that what arrived can be rolled forward while the rest comes. */
 const BATCH_PARTS = 64;
 const NOT_HERE = -1;
@@ -35,10 +35,11 @@ const WAIT_MS = 50;
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #positions: Int32Array;
-  readonly #gradients = new Map<number, Gradient>();
+  readonly #gradients = new Map<number, HeldReduced>();
   readonly #entries = new Map<number, LedgerEntry>();
   readonly #abort = new AbortController();
   #head: number;
+  #isOver = false;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -46,9 +47,11 @@ export class CatchUp {
     this.#positions = new Int32Array(options.state.partVersion.length).fill(NOT_HERE);
   }
 
-  /** The sum of a step that this shadow has copied. */
-  holdGradient(step: number, gradient: Gradient): void {
-    this.#gradients.set(step, gradient);
+  /** The sum of a step that this shadow has copied; it is released when no part needs it any more. */
+  holdGradient(gradient: HeldReduced): void {
+    this.#release(this.#gradients.get(gradient.step));
+    this.#gradients.set(gradient.step, gradient);
+    if (this.#isOver) this.#releaseBefore(Infinity);
   }
 
   /** A step was committed while the copy is under way. */
@@ -67,6 +70,15 @@ export class CatchUp {
 
   /** Resolves when every part is at one position. Rejects when no donor delivers, or when stopped. */
   async run(): Promise<CaughtUp> {
+    try {
+      return await this.#catchUp();
+    } finally {
+      this.#isOver = true;
+      this.#releaseBefore(Infinity);
+    }
+  }
+
+  async #catchUp(): Promise<CaughtUp> {
     const { signal } = this.#abort;
     for (;;) {
       signal.throwIfAborted();
@@ -119,7 +131,23 @@ export class CatchUp {
         packed: parts.map((part) => present(gradient.parts[part], 'a part of the sum')),
       });
       for (const part of parts) this.#positions[part] = from + 1;
+      // What is pulled from now on is at the head at least.
+      const needed = this.#positions.filter((position) => position !== NOT_HERE);
+      this.#releaseBefore(Math.min(this.#head, ...new Set(needed)));
     }
+  }
+
+  #releaseBefore(step: number): void {
+    for (const [at, gradient] of this.#gradients) {
+      if (at >= step) continue;
+      this.#gradients.delete(at);
+      this.#release(gradient);
+    }
+  }
+
+  #release(gradient: HeldReduced | undefined): void {
+    if (gradient === undefined) return;
+    void this.#options.exchange.releaseReduced(gradient).catch(() => undefined);
   }
 
   #lowestThatCanGoOn(): number | null {

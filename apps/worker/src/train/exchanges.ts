@@ -127,7 +127,7 @@ export class Exchanges {
     const { thread, source, state } = this.#options;
     if (state.phase !== 'copying') return;
     const held = await thread.holdReduced(step);
-    if (held !== null) source.holdGradient(step, held);
+    if (held !== null) source.holdGradient(held);
   }
 
   /** A member's complaints were told as they arose; a listener's is told here. */

@@ -76,9 +76,10 @@ export class StateSource {
     this.#ordered?.commit(entry);
   }
 
-  /** The sum of a step, to bring ranges forward that were pulled before it. */
-  holdGradient(step: number, held: HeldReduced): void {
-    this.#ordered?.holdGradient(step, held);
+  /** The sum of a step, to bring ranges forward that were pulled before it; it is released from here. */
+  holdGradient(held: HeldReduced): void {
+    if (this.#ordered !== null) return this.#ordered.holdGradient(held);
+    void this.#options.exchange.releaseReduced(held).catch(() => undefined);
   }
 
   stop(): void {

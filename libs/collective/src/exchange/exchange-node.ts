@@ -23,6 +23,7 @@ import type { HeldReduced } from './reduced-store.js';
 import { ReducedStore } from './reduced-store.js';
 import type { ExchangeSettings } from './settings.js';
 import type { PassedParts } from './slot-registry.js';
+import { SharedRooms } from './shared-rooms.js';
 import { SlotRegistry } from './slot-registry.js';
 import { StateKeeper } from './state-keeper.js';
 import type { ArrivedPart, StatePullOrder } from './state-pull.js';
@@ -82,13 +83,15 @@ export class ExchangeNode {
     await this.endStreams();
     const { kernels, emit } = this.#options;
     const { accumulator, params } = settings.state;
+    const rooms = new SharedRooms();
     this.#current = null;
     this.#served = {
       settings,
       kernels,
+      rooms,
       registry: new SlotRegistry(partCount(params.length)),
-      reducer: new PartReducer(kernels, accumulator),
-      reduced: new ReducedStore(),
+      reducer: new PartReducer(kernels, accumulator, rooms),
+      reduced: new ReducedStore(rooms),
       keeper: new StateKeeper(settings.state, kernels, (position) =>
         emit({ kind: 'stripe-pulled', position }),
       ),
@@ -159,6 +162,11 @@ export class ExchangeNode {
   /** The prepared gradient of `step` for the engine thread, or null. */
   holdReduced(step: number): HeldReduced | null {
     return this.#configured().reduced.hold(step);
+  }
+
+  /** Whoever held a gradient has no more use for it: its memory may be used again. */
+  releaseReduced(hold: number): void {
+    this.#served?.reduced.release(hold);
   }
 
   /** Forgets the gradient of `step`, finished or not. */

@@ -16,6 +16,7 @@ import type { BlockedEvent, ExchangeEvent, ExchangeOrder, ExchangeOutcome } from
 import type { Contribution, PartReducer } from './part-reducer.js';
 import type { ReducedPart, ReducedStore } from './reduced-store.js';
 import type { ExchangeSettings } from './settings.js';
+import type { SharedRooms } from './shared-rooms.js';
 import type { SlotRegistry } from './slot-registry.js';
 
 /** Parts pulled at a time from one peer, each for reducing and for copying. */
@@ -30,6 +31,7 @@ export interface RunContext {
   readonly registry: SlotRegistry;
   readonly reducer: PartReducer;
   readonly reduced: ReducedStore;
+  readonly rooms: SharedRooms;
   /** Notified whenever a slot is done or a part reduced. */
   readonly change: Change;
   readonly emit: (event: ExchangeEvent) => void;
@@ -253,14 +255,15 @@ export class ExchangeRun {
 
   /** One pull; null when it failed, after the complaint and a pause. Rejects only when the run is aborted. */
   async #tryPull(peer: Endpoint, content: Content, part: number): Promise<PulledPart | null> {
-    const { client, settings } = this.#context;
+    const { client, settings, rooms } = this.#context;
+    const room = (sizeBytes: number): Uint8Array => rooms.take(sizeBytes);
     try {
       return await client.pullPart(this.#request(peer, content, part), {
         address: peer.address,
         stallMs: settings.timings.stallMs,
         maxBytes: this.#maxBytes(part),
         signal: this.#signal,
-        shared: content === Content.CONTENT_REDUCED && part < this.#parts,
+        ...(content === Content.CONTENT_REDUCED && part < this.#parts ? { room } : {}),
       });
     } catch (error) {
       if (this.#signal.aborted) throw error;

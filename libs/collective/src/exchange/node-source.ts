@@ -11,6 +11,7 @@ import { isNewer, isSameExchange } from './order.js';
 import type { PartReducer } from './part-reducer.js';
 import type { ReducedStore } from './reduced-store.js';
 import type { ExchangeSettings } from './settings.js';
+import type { SharedRooms } from './shared-rooms.js';
 import type { SlotRegistry } from './slot-registry.js';
 import type { StateKeeper } from './state-keeper.js';
 
@@ -20,6 +21,7 @@ export interface Served {
   readonly registry: SlotRegistry;
   readonly reducer: PartReducer;
   readonly reduced: ReducedStore;
+  readonly rooms: SharedRooms;
   readonly keeper: StateKeeper;
   readonly ledger: LedgerLines;
   readonly kernels: Kernels;
@@ -106,16 +108,20 @@ function accumulatorPart(served: Served, order: ExchangeOrder, part: number): Pa
 function reducedUnderAnyAttempt({ newest, reduced }: Served, request: FetchRequest): PartAnswer | null {
   const { term, attempt, part, step } = request;
   if (term === undefined || newest === null || isNewer({ term, attempt }, newest.order)) return null;
-  const found = reduced.get(step, part);
-  if (found === null) return null;
-  return { kind: 'part', bytes: found.bytes, digest: found.digest, position: step, slots: [] };
+  const answer = servedSum(reduced, step, part);
+  return answer.kind === 'part' ? answer : null;
 }
 
 function reducedPart({ reduced, settings }: Served, request: FetchRequest): PartAnswer {
   if (request.part > partCount(settings.state.params.length)) return refused('there is no such part');
-  const part = reduced.get(request.step, request.part);
-  if (part === null) return { kind: 'wait' };
-  return { kind: 'part', bytes: part.bytes, digest: part.digest, position: request.step, slots: [] };
+  return servedSum(reduced, request.step, request.part);
+}
+
+function servedSum(reduced: ReducedStore, position: number, part: number): PartAnswer {
+  const lent = reduced.lend(position, part);
+  if (lent === null) return { kind: 'wait' };
+  const { bytes, digest, giveBack } = lent;
+  return { kind: 'part', bytes, digest, position, slots: [], onDone: giveBack };
 }
 
 function isStale({ newest }: Served, { term }: FetchRequest): PartAnswer | null {

@@ -2,6 +2,7 @@
 import type { Accumulator, Kernels } from '@cria/kernels';
 import { clearAccumulator, copyAccumulator, createAccumulator, PART_SIZE, partRange } from '@cria/kernels';
 import type { ReducedPart } from './reduced-store.js';
+import type { SharedRooms } from './shared-rooms.js';
 
 /** A member's share of a part. */
 export interface Contribution {
@@ -19,11 +20,14 @@ export type Reduction =
 export class PartReducer {
   readonly #kernels: Kernels;
   readonly #accumulator: Accumulator;
+  readonly #rooms: SharedRooms;
   readonly #buffer = createAccumulator(PART_SIZE, false);
 
-  constructor(kernels: Kernels, accumulator: Accumulator) {
+  /** @param rooms where sums go */
+  constructor(kernels: Kernels, accumulator: Accumulator, rooms: SharedRooms) {
     this.#kernels = kernels;
     this.#accumulator = accumulator;
+    this.#rooms = rooms;
   }
 
   /** The own values of a part, packed; all zero when the own set is empty, whatever the accumulator holds. */
@@ -51,7 +55,7 @@ export class PartReducer {
       digest += announced;
     }
     digest = BigInt.asUintN(64, digest);
-    const bytes = this.#kernels.packPart(sum, from, to, true);
+    const bytes = this.#kernels.packPart(sum, from, to, (sizeBytes) => this.#rooms.take(sizeBytes));
     if (this.#kernels.packedDigest(bytes, from, to) === digest) {
       return { kind: 'reduced', part: { bytes, digest } };
     }

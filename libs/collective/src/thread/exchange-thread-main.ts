@@ -47,6 +47,8 @@ async function handle(message: ToThread): Promise<unknown> {
       return exchange.endStreams();
     case 'holdReduced':
       return exchange.holdReduced(message.argument.step);
+    case 'releaseReduced':
+      return exchange.releaseReduced(message.argument.hold);
     case 'dropReduced':
       return exchange.dropReduced(message.argument.step);
     case 'pullState':

@@ -85,9 +85,14 @@ export class ExchangeThread {
     return this.#call('endStreams', null);
   }
 
-  /** The prepared gradient of `step`: packed parts over SharedArrayBuffers, valid as long as they are held. */
+  /** The prepared gradient of `step`: packed parts over SharedArrayBuffers, valid until `releaseReduced`. */
   holdReduced(step: number): Promise<HeldReduced | null> {
     return this.#call('holdReduced', { step });
+  }
+
+  /** Whoever held a gradient has no more use for it: its memory may be used again. */
+  releaseReduced({ hold }: HeldReduced): Promise<void> {
+    return this.#call('releaseReduced', { hold });
   }
 
   /** Forgets the gradient of `step`. A void Exchange does it too. */

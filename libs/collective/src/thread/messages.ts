@@ -32,6 +32,7 @@ export interface ThreadCalls {
   begin: { argument: ExchangeOrder; answer: ExchangeOutcome };
   endStreams: { argument: null; answer: void };
   holdReduced: { argument: { step: number }; answer: HeldReduced | null };
+  releaseReduced: { argument: { hold: number }; answer: void };
   dropReduced: { argument: { step: number }; answer: void };
   pullState: { argument: StatePullOrder; answer: ArrivedPart[] };
   cancelPull: { argument: { call: number }; answer: void };

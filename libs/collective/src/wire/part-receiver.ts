@@ -23,7 +23,7 @@ const ALIGNMENT_BYTES = 8;
 
 export class PartReceiver {
   readonly #request: FetchRequest;
-  readonly #options: { readonly maxBytes: number; readonly shared?: boolean };
+  readonly #options: { readonly maxBytes: number; readonly room?: (sizeBytes: number) => Uint8Array };
   readonly #crc32c: Kernels['crc32c'];
   #header: PartHeader | null = null;
   /** Taken when the first data comes: one frame that holds the whole part is kept as it is. */
@@ -33,7 +33,7 @@ export class PartReceiver {
 
   constructor(
     request: FetchRequest,
-    options: { readonly maxBytes: number; readonly shared?: boolean },
+    options: { readonly maxBytes: number; readonly room?: (sizeBytes: number) => Uint8Array },
     crc32c: Kernels['crc32c'],
   ) {
     this.#request = request;
@@ -106,19 +106,14 @@ export class PartReceiver {
       throw damaged(`bytes ${offset} to ${end} came where ${this.#offset} was next`);
     }
     const isWhole = payload.length === header.totalBytes && payload.byteOffset % ALIGNMENT_BYTES === 0;
-    if (isWhole && this.#options.shared !== true) {
+    if (isWhole && this.#options.room === undefined) {
       this.#bytes = payload;
     } else {
-      this.#bytes ??= this.#allocate(header.totalBytes);
+      this.#bytes ??= (this.#options.room ?? Buffer.allocUnsafeSlow)(header.totalBytes);
       this.#bytes.set(payload, offset);
     }
     this.#offset = end;
     return end === header.totalBytes ? this.#complete() : null;
-  }
-
-  #allocate(sizeBytes: number): Uint8Array {
-    if (this.#options.shared !== true) return Buffer.allocUnsafeSlow(sizeBytes);
-    return new Uint8Array(new SharedArrayBuffer(sizeBytes));
   }
 
   #complete(): Received {

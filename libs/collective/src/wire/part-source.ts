@@ -11,6 +11,8 @@ export interface AvailablePart {
   readonly slots: readonly number[];
   /** Called once the last byte was handed to the transport. */
   readonly onSent?: () => void;
+  /** Called when the bytes are not read any more, sent or not. */
+  readonly onDone?: () => void;
 }
 
 export type PartAnswer =

@@ -31,8 +31,8 @@ export interface PullOptions {
   /** Larger parts are refused before memory is taken for them. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
-  /** Whether the bytes lie in a SharedArrayBuffer of their own. */
-  readonly shared?: boolean;
+  /** Gives memory for so many bytes (default: of their own, or those of the frame). */
+  readonly room?: (sizeBytes: number) => Uint8Array;
 }
 
 /** How one stream ended. */

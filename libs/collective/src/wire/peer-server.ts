@@ -136,7 +136,9 @@ export class PeerServer {
     for (;;) {
       const changed = source.changed();
       const answer = source.answer(call.request);
-      if (answer.kind === 'part') return this.#send(writer, call.request, answer);
+      if (answer.kind === 'part') {
+        return this.#send(writer, call.request, answer).finally(() => answer.onDone?.());
+      }
       if (answer.kind === 'refused' || answer.kind === 'stale') {
         return writer.status(call.request, answer.kind, answer.reason);
       }

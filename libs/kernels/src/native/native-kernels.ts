@@ -59,14 +59,12 @@ class NativeKernels implements Kernels {
     return this.#digest[0];
   }
 
-  packPart(acc: Accumulator, from: number, to: number, shared = false): Uint8Array {
+  // Of memory that is not cleared first: every byte is written.
+  packPart(acc: Accumulator, from: number, to: number, room = allocateUnclear): Uint8Array {
     const { small, wide, isWide, blocks } = blocksOf(acc, from, to);
     const widths = new Uint8Array(blocks);
     const payloadBytes = this.#context.packWidths(widths, small, wide, isWide, blocks);
-    const sizeBytes = blocks + payloadBytes;
-    const packed = shared
-      ? new Uint8Array(new SharedArrayBuffer(sizeBytes))
-      : Buffer.allocUnsafeSlow(sizeBytes); // every byte is written
+    const packed = room(blocks + payloadBytes);
     packed.set(widths);
     this.#context.pack(packed, small, wide, isWide, blocks, payloadBytes);
     return packed;
@@ -147,6 +145,8 @@ function blocksOf(acc: Accumulator, from: number, to: number): Blocks {
     flatBlock: from / BLOCK_SIZE,
   };
 }
+
+const allocateUnclear = (sizeBytes: number): Uint8Array => Buffer.allocUnsafeSlow(sizeBytes);
 
 function checkBlocks(from: number, to: number): void {
   assert(from % BLOCK_SIZE === 0 && to % BLOCK_SIZE === 0 && from <= to, 'a range is whole blocks');

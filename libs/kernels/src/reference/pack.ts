@@ -20,7 +20,12 @@ const TWO_32 = 2 ** 32;
 const narrowed = new Int32Array(BLOCK);
 
 /** `Kernels.packPart`. */
-export function packPart(acc: Accumulator, from: number, to: number, shared = false): Uint8Array {
+export function packPart(
+  acc: Accumulator,
+  from: number,
+  to: number,
+  room = (sizeBytes: number): Uint8Array => new Uint8Array(sizeBytes),
+): Uint8Array {
   assert(from % BLOCK === 0 && to % BLOCK === 0 && from <= to, 'a packed range is whole blocks');
   assert(from >= acc.base && to - acc.base <= acc.small.length, 'a packed range lies inside the accumulator');
   const blocks = (to - from) / BLOCK;
@@ -31,11 +36,10 @@ export function packPart(acc: Accumulator, from: number, to: number, shared = fa
     widths[b] = blockWidth(acc, first + b * BLOCK);
     words += payloadWords(widths[b]);
   }
-  const sizeBytes = blocks + 4 * words;
-  const packed = new Uint8Array(shared ? new SharedArrayBuffer(sizeBytes) : new ArrayBuffer(sizeBytes));
+  const packed = room(blocks + 4 * words);
   packed.set(widths);
   const aligned = blocks % 4 === 0;
-  const payload = aligned ? new Int32Array(packed.buffer, blocks, words) : new Int32Array(words);
+  const payload = aligned ? new Int32Array(packed.buffer, packed.byteOffset + blocks, words) : new Int32Array(words);
   for (let b = 0, at = 0; b < blocks; b++) {
     packBlock(acc, first + b * BLOCK, widths[b], payload, at);
     at += payloadWords(widths[b]);
