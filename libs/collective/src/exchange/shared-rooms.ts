@@ -24,8 +24,7 @@ export class SharedRooms {
   /** Room for a part, of the smallest free one that fits; what lies there is old. */
   take(sizeBytes: number): Uint8Array {
     const fits = this.#free.findIndex((buffer) => buffer.byteLength >= sizeBytes);
-    const [buffer] =
-      fits < 0 ? [new SharedArrayBuffer(withSlack(sizeBytes))] : this.#free.splice(fits, 1);
+    const [buffer] = fits < 0 ? [new SharedArrayBuffer(withSlack(sizeBytes))] : this.#free.splice(fits, 1);
     this.#rooms.set(buffer, { buffer, readers: 0, isLeft: false });
     return new Uint8Array(buffer, 0, sizeBytes);
   }

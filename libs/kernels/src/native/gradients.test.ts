@@ -12,10 +12,11 @@ import {
   plainHeadLosses,
   plainLinear,
   plainRmsNorm,
+  plainRotary,
   plainSwiglu,
 } from './plain-layers.js';
 import type { AttentionSizes, Values } from './plain-layers.js';
-import { deviation, emptyTensor, randomTensor, read } from './test-tensor.js';
+import { deviation, emptyTensor, randomTensor, read, tensorOf } from './test-tensor.js';
 
 const TOLERANCE: Record<Dtype, number> = { [F32]: 1e-5, [BF16]: 1.6e-2 };
 
@@ -138,6 +139,35 @@ describeInstructionSets('layers, backward', (instructionSet, addon) => {
     expect(deviation(read(dx), expected)).toBeLessThan(1e-5);
     expect(deviation(read(low), expected)).toBeLessThan(4e-3);
     expect(deviation(read(dweight), finiteDifferences(weight.values, loss))).toBeLessThan(1e-5);
+  });
+
+  it.each([F32, BF16] as const)('rotary embedding, in place (dtype %i)', (dtype) => {
+    const [heads, headSize, length, first, rows] = [3, 10, 7, 2, 14];
+    const rng = new Rng(6);
+    const angles = Float64Array.from({ length: (first + length) * (headSize / 2) }, (_, i) => i * 0.37);
+    const cosines = tensorOf(Float32Array.from(angles, Math.cos), F32);
+    const sines = tensorOf(Float32Array.from(angles, Math.sin), F32);
+    const x = randomTensor(rng, rows * heads * headSize, dtype);
+    const dy = randomTensor(rng, x.values.length, dtype);
+    const sizes = { heads, headSize, length, first };
+    const loss = (): number => dot(dy.values, plainRotary(x.values, cosines.values, sines.values, sizes));
+    const dx = finiteDifferences(x.values, loss);
+    const shape = [rows, length, first, heads, headSize, true, dtype] as const;
+    context.rotary(dy.stored, cosines.stored, sines.stored, ...shape);
+    expect(deviation(read(dy.stored), dx)).toBeLessThan(TOLERANCE[dtype]);
+  });
+
+  it('embedding, with equal tokens', () => {
+    const [width, vocabulary] = [5, 7];
+    const tokens = Int32Array.of(6, 0, 6, 3);
+    const rng = new Rng(7);
+    const table = randomTensor(rng, vocabulary * width, F32);
+    const dy = randomTensor(rng, tokens.length * width, F32);
+    const row = (token: number): Values => table.values.subarray(token * width, (token + 1) * width);
+    const loss = (): number => dot(dy.values, Float64Array.from([...tokens].flatMap((t) => [...row(t)])));
+    const dtable = new Float32Array(vocabulary * width);
+    context.embeddingBackward(dtable, dy.stored, tokens, tokens.length, width, vocabulary);
+    expect(deviation(read(dtable), finiteDifferences(table.values, loss))).toBeLessThan(1e-5);
   });
 
   it('embedding adds the rows of equal tokens', () => {

@@ -39,7 +39,9 @@ export function packPart(
   const packed = room(blocks + 4 * words);
   packed.set(widths);
   const aligned = blocks % 4 === 0;
-  const payload = aligned ? new Int32Array(packed.buffer, packed.byteOffset + blocks, words) : new Int32Array(words);
+  const payload = aligned
+    ? new Int32Array(packed.buffer, packed.byteOffset + blocks, words)
+    : new Int32Array(words);
   for (let b = 0, at = 0; b < blocks; b++) {
     packBlock(acc, first + b * BLOCK, widths[b], payload, at);
     at += payloadWords(widths[b]);
