@@ -261,7 +261,6 @@ export class CoordinatorProcess {
       await this.#watch(recorder, status).catch((error: unknown) =>
         this.#serving.log.warn({ error: String(error) }, 'the run could not be watched'),
       );
-      if (this.coordinator.leadership !== null) this.#writeRunFile();
       await sleep(systemClock, STATUS_MS, signal).catch(() => undefined);
     }
     recorder.status(this.#view.status());
@@ -281,6 +280,7 @@ export class CoordinatorProcess {
       checkpointEverySteps: config.checkpoint.everySteps,
       freeBytes: await freeBytesOf(outDir),
     });
+    if (this.coordinator.leadership !== null) this.#writeRunFile();
     await recorder.keepIndex();
   }
 
