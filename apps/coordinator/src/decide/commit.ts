@@ -27,7 +27,7 @@ const ENTRIES_KEPT = 256;
 export function tryCommit(turn: Turn): boolean {
   const { state } = turn;
   const { exchange } = state;
-  if (exchange === null || state.committing) return false;
+  if (exchange === null || state.committing || state.prepared.size === 0) return false;
   const rest = membersOf(state).filter((member) => exchange.sets.has(member.id));
   const prepared = new Map<WorkerRecord, PreparedGradient>();
   for (const member of rest) {

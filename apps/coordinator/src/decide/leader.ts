@@ -42,6 +42,7 @@ export function decideLeader(nowMs: number, state: LeaderState, event: LeaderEve
   if (event.kind === 'contact') return turn.effects;
   if (state.phase === 'gather' && gatheringIsComplete(turn)) finishGathering(turn);
   if (state.phase === 'run') advance(turn);
+  if (state.phase === 'run' && event.kind === 'tick') releaseFromStragglers(turn);
   offerSeats(turn);
   return turn.effects;
 }
@@ -59,7 +60,6 @@ function advance(turn: Turn): void {
   if (state.prepared.size > 0 && state.exchange === null) startExchange(turn);
   if (state.exchange === null && grantOpenSlots(turn)) startExchange(turn);
   askForSpares(turn);
-  releaseFromStragglers(turn);
   if (tryCommit(turn)) advance(turn);
 }
 
