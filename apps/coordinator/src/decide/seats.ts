@@ -20,17 +20,17 @@ export function offerSeats(turn: Turn): void {
   turn.effects.push({ do: 'seats', waiting: open });
 }
 
-/** So soon after it came a lost worker counts as one that flaps; so many of them, and seats are offered more slowly. */
-const FLAP_SUSPECTS = 3;
-const FLAPS_FREE = 3;
-const BACK_OFF_MAX_MS = 60_000;
-
 /** An invitation was seen to be taken: a worker is on its way, unless its Hello was quicker than the news. */
 export function takeInvitation({ state, nowMs }: Turn, seat: string): void {
   if (state.knownSeats.has(seat)) return;
   state.knownSeats.add(seat);
   state.invitations.set(seat, nowMs);
 }
+
+/** So soon after it came a lost worker counts as one that flaps; so many of them, and seats are offered more slowly. */
+const FLAP_SUSPECTS = 3;
+const FLAPS_FREE = 3;
+const BACK_OFF_MAX_MS = 60_000;
 
 /** A machine whose workers die as soon as they come must not keep the others busy with joins. */
 export function countFlap({ state, nowMs }: Turn, record: WorkerRecord): void {

@@ -13,7 +13,7 @@ interface Room {
 /** Parts grow and shrink a little from step to step. */
 const SLACK = 1 / 16;
 const PAGE_BYTES = 4096;
-/** A room that nothing has fitted into for so long is given to the collector. */
+/** Of more free rooms the smallest, which fits least, is given to the collector. */
 const FREE_MAX = 8;
 
 export class SharedRooms {
