@@ -17,6 +17,7 @@ import type {
   RunRecord,
   SeenCoordinator,
 } from '@cria/queue';
+import type { LedgerCopy } from '@cria/ledger';
 import { CriaError, pauseAt, sleep, type Clock, type Log } from '@cria/runtime';
 import { hostname } from 'node:os';
 import type { Leadership, LeadershipEnd } from './lead/leadership.js';
@@ -116,14 +117,16 @@ export class Coordinator {
     const unwatch = this.desired.watch((desired) => this.#wish(desired));
     try {
       let termAtLeast = 0;
+      let copies: readonly LedgerCopy[] = [];
       while (!signal.aborted) {
         const acquired = await this.#acquire(signal);
         if (acquired === null) return null;
-        const end = await this.#lead(acquired, termAtLeast, signal);
+        const end = await this.#lead(acquired, { termAtLeast, copies }, signal);
         if (end.kind !== 'stepped-down') return end;
         this.#parts.log.info({ why: end.why }, 'steps down');
         if (signal.aborted) return null;
         // A number is never led under twice: Redis may have forgotten it.
+        copies = end.copies;
         termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#lastTerm + 1);
         await sleep(clock, RETRY_MS, signal).catch(() => undefined);
       }
@@ -184,7 +187,7 @@ export class Coordinator {
 
   async #lead(
     acquired: Extract<AcquireResult, { kind: 'acquired' }>,
-    termAtLeast: number,
+    known: { readonly termAtLeast: number; readonly copies: readonly LedgerCopy[] },
     signal: AbortSignal,
   ): Promise<LeadershipEnd | EndElsewhere> {
     const { context, clock, log, redis, queues, run } = this.#parts;
@@ -213,7 +216,7 @@ export class Coordinator {
       const tail = redisLedgerTail(redis, context.runId);
       const desired = this.desired;
       this.#leadership = await takeOver({
-        ...{ context, run, redis, queues, lease: keeper, tail, desired, termAtLeast },
+        ...{ context, run, redis, queues, lease: keeper, tail, desired, ...known },
         ...{ wanted: this.#wanted, goesOn: !begins },
       });
       if (lost !== null || signal.aborted) this.#leadership.stepDown(lost ?? 'this coordinator leaves', 0);
@@ -235,7 +238,7 @@ export class Coordinator {
         return end;
       }
       log.warn({ error: failure.message }, 'could not take over; tried again');
-      return { kind: 'stepped-down', why: failure.message, termAtLeast: 0 };
+      return { kind: 'stepped-down', why: failure.message, termAtLeast: 0, copies: known.copies };
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#leadership = null;

@@ -14,6 +14,7 @@ import { CriaError, randomId, runId, type RunId } from '@cria/runtime';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoordinatorOptions, RunFile } from './options.js';
+import { keepConfigFile } from './cluster/config-file.js';
 import { claimRunFile, readRunFile } from './cluster/run-file.js';
 
 export interface PreparedRun {
@@ -54,6 +55,7 @@ export async function prepareRun(options: CoordinatorOptions, redis: RedisConnec
   await store.claim(record.id);
   const before = readRunFile(outDir);
   const token = claimRunFile(outDir, emptyRunFile(options, record));
+  keepConfigFile(outDir, config);
   return {
     runId: record.id,
     name: record.name,

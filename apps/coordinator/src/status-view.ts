@@ -1,12 +1,7 @@
 // The run as the HTTP API shows it.
 import { timingSafeEqual } from 'node:crypto';
-import {
-  membersOf,
-  slotsByWorker,
-  stepHasBegun,
-  workersByAge,
-  type WorkerRecord,
-} from './decide/leader-state.js';
+import { membersOf, slotsByWorker, stepHasBegun, workersByAge } from './decide/leader-questions.js';
+import type { WorkerRecord } from './decide/leader-state.js';
 import type { Alert, MetricHistory } from '@cria/metrics';
 import { CriaError, workerId } from '@cria/runtime';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-import { connectRedis, redisSeatTaker, type TakenSeat } from '@cria/queue';
+import { connectRedis, redisLease, redisSeatTaker, type RedisConnection, type TakenSeat } from '@cria/queue';
 import {
   createLog,
   CriaError,
@@ -49,7 +49,7 @@ async function takeSeats(
     const seat = await nextSeat(taker, signal);
     if (seat === null) return;
     try {
-      const end = await serve(seat, options, { signal, log });
+      const end = await serve(seat, options, { signal, log, connection });
       log.info({ run: seat.runName, ...end }, 'left the run');
       if (options.once) return;
       if (!end.mayReturn) throw new CriaError('RUN_MISMATCH', end.why);
@@ -80,12 +80,17 @@ async function nextSeat(
 async function serve(
   seat: TakenSeat,
   options: WorkerOptions,
-  parts: { signal: AbortSignal; log: Log },
+  parts: { signal: AbortSignal; log: Log; connection: RedisConnection },
 ): Promise<SessionEnd> {
   const facts = await findRun(seat, systemClock);
   const workerId = `worker-${randomId(4)}`;
   const log = parts.log.child({ worker: workerId, run: facts.runName });
   log.info({ seat: seat.jobId }, 'took a seat');
-  const session = new RunSession({ workerId, facts, seat, options, clock: systemClock, log });
+  const lease = redisLease(parts.connection, seat.runId);
+  const lookUp = async (): Promise<readonly string[]> => {
+    const holder = await lease.read().catch(() => null);
+    return holder === null ? [] : [holder.address, ...holder.coordinators];
+  };
+  const session = new RunSession({ workerId, facts, seat, options, lookUp, clock: systemClock, log });
   return session.run(parts.signal);
 }

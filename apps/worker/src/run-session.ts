@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly facts: RunFacts;
   readonly seat: TakenSeat;
   readonly options: WorkerOptions;
+  /** Addresses of coordinators, as Redis knows them. */
+  readonly lookUp: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -87,7 +89,7 @@ export class RunSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { workerId, facts, clock, log, seat } = options;
+    const { workerId, facts, clock, log, seat, lookUp } = options;
     this.#state = newWorkerState(workerId, facts.genesis);
     this.#shared = createTrainingState(parameterLayout(facts.config.model).paddedSize);
     clearPosition(this.#shared);
@@ -116,6 +118,7 @@ export class RunSession {
     const { suspectMs, orphanMs } = facts.config.timeouts;
     this.#link = new ControlLink({
       ...{ runId: facts.runId, coordinators: seat.addresses, silenceMs: suspectMs, orphanMs, clock, log },
+      lookUp,
       onConnected: () => this.#post({ kind: 'connected' }),
       onDisconnected: (why) => {
         log.info({ why }, 'control stream lost');
@@ -194,6 +197,7 @@ export class RunSession {
 
   #onMessage(message: LeaderMessage): void {
     if (message.$case === 'welcome') this.#onWelcome(message.value);
+    if (message.$case === 'heartbeat') this.#link.learn(message.value.coordinators);
     const entry = message.$case === 'commit' ? entryFacts(parseLine(message.value.entry, 'Commit')) : null;
     this.#post({ kind: 'message', message, entry });
   }
@@ -233,6 +237,8 @@ export class RunSession {
         return this.#exchanges.run(effect);
       case 'drop-reduced':
         return this.#exchanges.dropReduced(this.#state.position);
+      case 'drop-entries':
+        return this.#exchanges.dropEntries(effect.before);
       case 'apply':
         return this.#inTurn(() => this.#apply(effect.commit));
       case 'copy-commit':
@@ -316,6 +322,7 @@ export class RunSession {
       stateDigest: this.#state.stateDigest,
     });
     await this.#exchange.releaseReduced(held);
+    await this.#exchange.keepEntry(step, commit.entry);
     this.#post({ kind: 'applied', position: step + 1, stateDigest });
   }
 

@@ -1,7 +1,13 @@
 export { PROTOCOL_VERSION, versionConflict } from './version.js';
 export { runConfigSchema, DEFAULT_GRID_BITS } from './config/run-config.js';
 export type { RunConfig } from './config/run-config.js';
-export { parseOverride, parseRunConfig, parseYaml, validateRunConfig } from './config/parse-config.js';
+export {
+  formatRunConfig,
+  parseOverride,
+  parseRunConfig,
+  parseYaml,
+  validateRunConfig,
+} from './config/parse-config.js';
 export type { Override } from './config/parse-config.js';
 export {
   genesisOf,

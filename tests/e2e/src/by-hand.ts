@@ -43,7 +43,8 @@ export class ByHand {
   }
 
   #start(args: readonly string[], env: NodeJS.ProcessEnv = {}): CriaProcess {
-    return startCria(args, { cwd: this.#stage.folder, env });
+    const started = startCria(args, { cwd: this.#stage.folder, env });
+    return this.#stage.add(`cria ${args[0]}`, started);
   }
 }
 

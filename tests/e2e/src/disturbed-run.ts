@@ -47,6 +47,11 @@ export class DisturbedRun {
     return this.#up.stderr();
   }
 
+  /** To `cria up` itself. */
+  signal(signal: NodeJS.Signals): void {
+    this.#up.signal(signal);
+  }
+
   /** Waits until all workers share steps. */
   async begun(): Promise<void> {
     await this.stage.committed(2);

@@ -46,6 +46,7 @@ export class Stage {
   readonly disturbed = new RunDirectory(join(this.folder, 'run-disturbed'));
   readonly points = new FaultPoints(join(this.folder, 'points'));
   readonly #lives: Life[] = [];
+  readonly #others: Array<{ readonly what: string; readonly process: CriaProcess }> = [];
 
   /** `cria up --out run --threads 1 --json` and more flags. */
   up(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Life {
@@ -63,6 +64,12 @@ export class Stage {
     };
     this.#lives.push(life);
     return life;
+  }
+
+  /** A process of this stage that is no `cria up`: a failure tells what it said. */
+  add(what: string, process: CriaProcess): CriaProcess {
+    this.#others.push({ what, process });
+    return process;
   }
 
   /** Any other command, from the stage's folder. */
@@ -151,7 +158,10 @@ export class Stage {
   explain(error: unknown): Error {
     const failure = error instanceof Error ? error : new Error(String(error));
     const said = this.#lives.map((life, i) => `--- cria up, life ${i + 1}\n${life.stderr().slice(-4000)}`);
-    failure.message = [failure.message, ...said, this.run.logs(LOG_LINES)].join('\n');
+    const others = this.#others.map(
+      ({ what, process }) => `--- ${what}, pid ${process.pid}\n${process.stderr().slice(-4000)}`,
+    );
+    failure.message = [failure.message, ...said, ...others, this.run.logs(LOG_LINES)].join('\n');
     return failure;
   }
 

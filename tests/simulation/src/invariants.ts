@@ -1,7 +1,8 @@
 // PROTOCOL section 8, as far as the present code carries it. The oracle knows every state and every sum; nobody in the
 // simulated cluster does.
 import type { LeaderEffect } from '@cria/coordinator/decide/leader-events';
-import { workersByAge } from '@cria/coordinator/decide/leader-state';
+import { workersByAge } from '@cria/coordinator/decide/leader-questions';
+import type { LeaderState } from '@cria/coordinator/decide/leader-state';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Exchange } from '@cria/protocol';
 import { workerId } from '@cria/runtime';
@@ -198,21 +199,28 @@ export class Invariants {
       () => `slots [${grant.slots.join()}] of step ${grant.step} go out, prepared: ${holders}`,
     );
     for (const [worker, session] of this.sessions) {
-      const { position, phase, welcomed, term } = session.state;
-      // Who obeys a newer leader refuses this one, which may have slept and not know of it yet.
-      const isObeying = welcomed && term.number <= state.term.number;
-      const isOurs = phase === 'ready' && isObeying && state.workers.has(workerId(worker));
+      const { position } = session.state;
       this.#check(
         'I8',
-        !isOurs || position <= grant.step || position > state.head,
+        !isWholeAndObeys(state, worker, session) || position <= grant.step || position > state.head,
         () => `step ${grant.step} is computed, ${worker} is at ${position}`,
       );
     }
   }
 
-  /** I10: seats. */
+  /** I7: no worker knows more of the ledger, unless it was asked; I10: seats. */
   leaderDecided({ state }: Leadership): void {
     if (state.phase !== 'run') return;
+    for (const [worker, session] of this.sessions) {
+      const { position, entriesFirst } = session.state;
+      const goesOn = entriesFirst <= state.head && position > state.head;
+      if (!goesOn || !isWholeAndObeys(state, worker, session)) continue;
+      this.#check(
+        'I7',
+        state.askedForEntries.has(workerId(worker)),
+        () => `the head is ${state.head}, ${worker} has the ledger up to ${position}`,
+      );
+    }
     const staying = workersByAge(state).filter((worker) => !worker.leaving).length;
     const { target } = state.desired;
     this.#check('I10', staying <= target, () => `${staying} workers stay, ${target} are wanted`);
@@ -245,6 +253,12 @@ export class Invariants {
     if (this.#isFlipped && EXCUSED_BY_FLIPS.has(rule)) return;
     if (!holds) this.#world.violation(rule, text());
   }
+}
+
+/** Who obeys a newer leader refuses this one, which may have slept and not know of it yet. */
+function isWholeAndObeys(leader: LeaderState, worker: string, { state }: WorkerSession): boolean {
+  const isObeying = state.welcomed && state.term.number <= leader.term.number;
+  return state.phase === 'ready' && isObeying && leader.workers.has(workerId(worker));
 }
 
 function describeTerm({ number, leader }: TermMark): string {

@@ -23,6 +23,7 @@ const FIRST: Readonly<Record<string, number>> = {
 const TARGETS = [
   ['noTermCheck', 'twoLeaders', 'I5'],
   ['streamsGoOn', 'grantWhileStreaming', 'I6'],
+  ['headWithoutWorkers', 'workersAlone', 'I7'],
 ] as const;
 
 const SEARCH = 1500;

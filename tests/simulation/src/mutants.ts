@@ -14,6 +14,8 @@ export interface Mutants extends RedisMutants {
   readonly headWithoutRedis?: boolean;
   /** Recovery does not look at what workers hold. */
   readonly nextWithoutWorkers?: boolean;
+  /** Recovery does not look into the ledgers of workers. */
+  readonly headWithoutWorkers?: boolean;
   /** The verdict on a step looks at what this leader has seen, not at the ledger. */
   readonly verdictFromMemory?: boolean;
   /** A copying shadow takes every part for one of the step that it asked for. */
@@ -37,6 +39,7 @@ const ALL: Readonly<Record<Mutant, true>> = {
   noKeepRule: true,
   headWithoutRedis: true,
   nextWithoutWorkers: true,
+  headWithoutWorkers: true,
   verdictFromMemory: true,
   untaggedRanges: true,
   attemptPerStep: true,

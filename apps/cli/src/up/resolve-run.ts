@@ -2,9 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '@cria/data';
-import { genesisOf, gridBitsOf, mathematicalDifferences, type RunConfig } from '@cria/protocol';
+import {
+  formatRunConfig,
+  genesisOf,
+  gridBitsOf,
+  mathematicalDifferences,
+  type RunConfig,
+} from '@cria/protocol';
 import { CriaError } from '@cria/runtime';
-import { stringify } from 'yaml';
 import { CONFIG_FILE, readRunConfig } from '../run/run-config-file.js';
 import { readRunFile } from '../run/run-file.js';
 import { askWorker, type EngineProbe, type ProbeRequest } from '../engine/probe.js';
@@ -83,7 +88,7 @@ export function expectSameMathematics(
 export function writeConfig(outDir: string, config: RunConfig): string {
   const path = join(outDir, CONFIG_FILE);
   try {
-    writeFileSync(path, `# The run's configuration as it was resolved.\n${stringify(config)}`);
+    writeFileSync(path, formatRunConfig(config));
   } catch (error) {
     throw new CriaError('STORAGE_FAILED', `cannot write ${path}: ${String(error)}`, { cause: error });
   }

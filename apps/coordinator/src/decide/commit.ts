@@ -2,18 +2,13 @@
 import { workerId, type WorkerId } from '@cria/runtime';
 import type { AppendOutcome, StripeOrder } from './leader-events.js';
 import { finishEvaluation, evaluationIsComplete } from './evaluate.js';
-import {
-  membersOf,
-  slotsByWorker,
-  workersByAge,
-  type LeaderState,
-  type EntryDigests,
-  type PreparedGradient,
-  type WorkerRecord,
-} from './leader-state.js';
+import { membersOf, slotsByWorker, workersByAge } from './leader-questions.js';
+import type { LeaderState, EntryDigests, PreparedGradient, WorkerRecord } from './leader-state.js';
+import { askForEntries } from './entries.js';
 import { beginStep } from './begin-step.js';
 import { orderStripes } from './checkpoint.js';
-import { dismiss, preparedAgree, startAnew } from './settle.js';
+import { startAnew } from './drop-work.js';
+import { dismiss, preparedAgree } from './settle.js';
 import { askForSpares, recomputedSlots, spareResults } from './verify.js';
 import { note, type Turn } from './turn.js';
 
@@ -106,8 +101,10 @@ function publish(turn: Turn, entry: EntryDigests): void {
   }
   state.head = Math.max(state.head, step + 1);
   rememberEntry(state, step, entry);
-  state.lastMembers = members.map((member) => member.id);
+  // Who waits ahead may have what follows.
+  for (const hello of state.hellos.values()) askForEntries(turn, hello);
   const stripes: StripeOrder = orderStripes(turn, step + 1, 'commit');
+  state.lastMembers = members.map((member) => member.id);
   const listeners = workersByAge(state).filter(
     (worker) => worker.role === 'member' || worker.role === 'shadow',
   );

@@ -1,13 +1,7 @@
 // Granting slots: a few at a time, to whoever is expected to finish first (PROTOCOL 4.1).
 import type { WorkerId } from '@cria/runtime';
-import {
-  loadByWorker,
-  loadOf,
-  membersOf,
-  workingMembers,
-  type LeaderState,
-  type WorkerRecord,
-} from './leader-state.js';
+import { loadByWorker, loadOf, membersOf, workingMembers } from './leader-questions.js';
+import type { LeaderState, WorkerRecord } from './leader-state.js';
 import { takeSpare, trustTheEqual } from './verify.js';
 import { note, type Turn } from './turn.js';
 
@@ -120,11 +114,23 @@ export function slotIsDone(
   trustTheEqual(state);
 }
 
-/** Whether the slot that a member computes takes suspiciously long, whatever its heartbeats say. */
+/** So many times slower than the slowest that is known a newcomer may be with its first slot. */
+const NEWCOMER_SLOWER = 20;
+
+/**
+ * Whether the slot that a member computes takes suspiciously long, whatever its heartbeats say. While nobody has
+ * finished a slot nothing is known: the first one may have to be compiled for.
+ */
 export function isOverdue(state: LeaderState, record: WorkerRecord, nowMs: number): boolean {
-  if (record.slotMs === null) return false;
-  const longestMs = Math.max(state.rules.suspectMs, 4 * record.slotMs) + record.slotMs;
+  const usualMs = record.slotMs ?? NEWCOMER_SLOWER * slowestSlotMs(state);
+  if (usualMs === 0) return false;
+  const longestMs = Math.max(state.rules.suspectMs, 4 * usualMs) + usualMs;
   return nowMs - record.busySinceMs > longestMs && loadOf(state, record.id) > 0;
+}
+
+/** 0 when none is known. */
+function slowestSlotMs(state: LeaderState): number {
+  return membersOf(state).reduce((slowest, { slotMs }) => Math.max(slowest, slotMs ?? 0), 0);
 }
 
 function mayGrant(turn: Turn, able: readonly WorkerRecord[]): boolean {

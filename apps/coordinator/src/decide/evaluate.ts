@@ -1,6 +1,7 @@
 // Validation: forward passes at position = step, shared among the members; metrics only (PROTOCOL section 3, Evaluate).
 import type { WorkerId } from '@cria/runtime';
-import { workingMembers, type LeaderState } from './leader-state.js';
+import { workingMembers } from './leader-questions.js';
+import type { LeaderState } from './leader-state.js';
 import type { Turn } from './turn.js';
 
 /** Begins the validation that is due at the step under way and asks whoever has nothing to do with it yet. */

@@ -1,15 +1,8 @@
 // Exchanges: who sums what with whom, and who is dropped when it does not work (PROTOCOL 4.3, 4.8).
 import type { WorkerId } from '@cria/runtime';
 import { dropWorkOf } from './drop-work.js';
-import {
-  membersOf,
-  slotsByWorker,
-  slotsOf,
-  workersByAge,
-  type LeaderState,
-  type PreparedGradient,
-  type WorkerRecord,
-} from './leader-state.js';
+import { membersOf, slotsByWorker, slotsOf, workersByAge } from './leader-questions.js';
+import type { LeaderState, PreparedGradient, WorkerRecord } from './leader-state.js';
 import { loseWorker } from './lose.js';
 import { note, type Turn } from './turn.js';
 

@@ -130,6 +130,8 @@ export function helloOf(worker: WorkerId, facts: Partial<HelloFacts>): HelloFact
     spares: [],
     reduced: null,
     newestVoid: null,
+    entriesFirst: 0,
+    entriesEnd: 0,
     termNumber: 0,
     termLeader: '',
     seat: '',

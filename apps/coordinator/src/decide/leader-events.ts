@@ -33,6 +33,9 @@ export interface HelloFacts {
   readonly reduced: PreparedGradient | null;
   /** The newest void Exchange that it obeyed. */
   readonly newestVoid: AttemptMark | null;
+  /** Steps of the ledger that it keeps: from the first to before the end. */
+  readonly entriesFirst: number;
+  readonly entriesEnd: number;
   /** Newest leadership that it obeyed; 0 and empty for none. */
   readonly termNumber: number;
   readonly termLeader: string;
@@ -86,7 +89,10 @@ export type LeaderEvent =
   | { readonly kind: 'disconnected'; readonly worker: WorkerId; readonly why: string }
   | { readonly kind: 'appended'; readonly step: number; readonly outcome: AppendOutcome }
   | { readonly kind: 'desired'; readonly desired: Desired }
-  | { readonly kind: 'invitation-taken'; readonly seat: string }
+  /** All that are taken now, new or not. */
+  | { readonly kind: 'invitations-taken'; readonly seats: readonly string[] }
+  /** `fetch-entries` is over; `end` is the step after the newest entry that verifies. */
+  | { readonly kind: 'entries-fetched'; readonly worker: WorkerId; readonly end: number }
   | { readonly kind: 'checkpoint-written'; readonly step: number }
   | { readonly kind: 'checkpoint-failed'; readonly step: number; readonly why: string };
 
@@ -179,6 +185,8 @@ export type LeaderEffect =
   /** Pull the stripes of state[step] and write the checkpoint. */
   | { readonly do: 'pull-checkpoint'; readonly step: number; readonly stripes: StripeOrder }
   | { readonly do: 'abandon-checkpoint'; readonly step: number }
+  /** Fetch the worker's ledger entries from this step on, for the next leadership; answered by `entries-fetched`. */
+  | { readonly do: 'fetch-entries'; readonly worker: WorkerId; readonly from: number }
   | { readonly do: 'evict'; readonly worker: WorkerId; readonly why: string; readonly mayReturn: boolean }
   | { readonly do: 'seats'; readonly waiting: number }
   /** A step is through; what it cost is known now. */

@@ -2,16 +2,12 @@
 import { checkpointFailed, checkpointWritten } from './checkpoint.js';
 import { takeApplied, takeAppended, tryCommit } from './commit.js';
 import { grantOpenSlots, isOverdue, releaseFromStragglers, slotIsDone, slotIsReleased } from './compute.js';
+import { takeEntries } from './entries.js';
 import { askForEvaluations, takeEvaluated } from './evaluate.js';
 import { settleComplaints, startExchange, takeComplaint, takePrepared } from './exchange.js';
 import type { LeaderEffect, LeaderEvent } from './leader-events.js';
-import {
-  membersOf,
-  workersByAge,
-  type Desired,
-  type LeaderState,
-  type WorkerRecord,
-} from './leader-state.js';
+import { membersOf, workersByAge } from './leader-questions.js';
+import type { Desired, LeaderState, WorkerRecord } from './leader-state.js';
 import { loseWorker } from './lose.js';
 import {
   acceptHello,
@@ -21,7 +17,7 @@ import {
   replaceAllWhenNobodyComputes,
 } from './place.js';
 import { rest } from './rest.js';
-import { offerSeats, shrinkToTarget, takeInvitation } from './seats.js';
+import { offerSeats, shrinkToTarget, takeInvitations } from './seats.js';
 import { statesAgree } from './settle.js';
 import { askForSpares } from './verify.js';
 import { note, type Turn } from './turn.js';
@@ -40,6 +36,7 @@ export function decideLeader(nowMs: number, state: LeaderState, event: LeaderEve
   takeEvent(turn, event);
   // Nothing becomes possible by it that the next tick does not find; a thousand workers say it 2,000 times a second.
   if (event.kind === 'contact') return turn.effects;
+  if (state.fetching.size > 0) return turn.effects;
   if (state.phase === 'gather' && gatheringIsComplete(turn)) finishGathering(turn);
   if (state.phase === 'run') advance(turn);
   if (state.phase === 'run' && event.kind === 'tick') releaseFromStragglers(turn);
@@ -73,8 +70,10 @@ function takeEvent(turn: Turn, event: LeaderEvent): void {
       return takeAppended(turn, event.step, event.outcome);
     case 'desired':
       return takeDesired(turn, event.desired);
-    case 'invitation-taken':
-      return takeInvitation(turn, event.seat);
+    case 'invitations-taken':
+      return takeInvitations(turn, event.seats);
+    case 'entries-fetched':
+      return takeEntries(turn, event.worker, event.end);
     case 'checkpoint-written':
       return checkpointWritten(turn, event.step);
     case 'checkpoint-failed':
@@ -92,7 +91,8 @@ type WorkerEvent = Exclude<
       | 'hello'
       | 'appended'
       | 'desired'
-      | 'invitation-taken'
+      | 'invitations-taken'
+      | 'entries-fetched'
       | 'checkpoint-written'
       | 'checkpoint-failed';
   }

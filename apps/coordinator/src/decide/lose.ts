@@ -1,14 +1,8 @@
 // A worker is gone: what it held is open again, everybody else's work stays (PROTOCOL 4.7).
 import type { WorkerId } from '@cria/runtime';
-import { dropWorkOf } from './drop-work.js';
-import {
-  forgetSlots,
-  membersOf,
-  removeWorker,
-  slotsOf,
-  type LeaderState,
-  type WorkerRecord,
-} from './leader-state.js';
+import { startAnew } from './drop-work.js';
+import { membersOf, slotsOf } from './leader-questions.js';
+import { removeWorker, type LeaderState, type WorkerRecord } from './leader-state.js';
 import { countFlap } from './seats.js';
 import { note, type Turn } from './turn.js';
 import { forgetSparesOf } from './verify.js';
@@ -50,7 +44,7 @@ export function loseWorker(turn: Turn, record: WorkerRecord, loss: Loss): void {
   if (!hadPart) return;
   if (slots.length > 0 && record.role === 'member') state.lostMs += Math.max(0, nowMs - state.stepStartedMs);
   if (loss.quiet !== true && record.leaving === null) for (const slot of slots) countDeath(turn, slot);
-  if (survivorsHaveTheSum(turn)) return;
+  if (state.committing || (state.rules.onLoss === 'salvage' && survivorsHaveTheSum(turn))) return;
   state.exchange = null;
   reopen(turn, slotsOfTheGone(state));
 }
@@ -68,7 +62,6 @@ function slotsOfTheGone(state: LeaderState): number[] {
  */
 function survivorsHaveTheSum(turn: Turn): boolean {
   const { state } = turn;
-  if (state.committing) return true;
   if (state.prepared.size === 0) return false;
   const exchange = state.exchange;
   const rest = exchange === null ? [] : membersOf(state).filter((member) => exchange.sets.has(member.id));
@@ -80,11 +73,7 @@ function reopen(turn: Turn, slots: readonly number[]): void {
   const { state } = turn;
   if (state.rules.onLoss === 'discard') {
     // For comparison alone: the whole step is computed again, as systems without salvage do.
-    forgetSlots(state);
-    for (const member of membersOf(state)) {
-      dropWorkOf(turn, member.id);
-    }
-    return;
+    return startAnew(turn);
   }
   for (const slot of slots) {
     state.slots[slot] = { kind: 'open' };

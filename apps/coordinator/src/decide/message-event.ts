@@ -45,10 +45,10 @@ export function digestText(digests: Uint8Array): string {
 
 function helloFacts(hello: Hello, read: ReportReader): HelloFacts {
   const { address, device, host, pid, runId, genesis, fingerprint, seat } = hello;
-  const { position, empty, stateDigest, mathHash, has, running } = hello;
+  const { position, empty, stateDigest, mathHash, has, running, entriesFirst, entriesEnd } = hello;
   return {
     ...{ worker: workerId(hello.worker), address, device, host, pid, runId, genesis, fingerprint, seat },
-    ...{ position, empty, stateDigest, mathHash, has, running },
+    ...{ position, empty, stateDigest, mathHash, has, running, entriesFirst, entriesEnd },
     spares: hello.spares.map(({ slot, digests }) => ({ slot, digest: digestText(digests) })),
     reduced: hello.reduced === undefined ? null : gradientOfReduced(hello.reduced, read),
     newestVoid: hello.newestVoid === undefined ? null : markOf(hello.newestVoid),

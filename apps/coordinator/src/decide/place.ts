@@ -1,11 +1,11 @@
 // Where a worker that says Hello belongs (PROTOCOL 5.4, 5.5).
 import type { WorkerId } from '@cria/runtime';
 import { beginStep } from './begin-step.js';
+import { askForEntries } from './entries.js';
 import type { HelloFacts } from './leader-events.js';
+import { membersOf, workersByAge } from './leader-questions.js';
 import {
   addWorker,
-  membersOf,
-  workersByAge,
   type AttemptMark,
   type LeaderState,
   type PreparedGradient,
@@ -50,6 +50,7 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   addWorker(state, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
+  askForEntries(turn, hello);
   if (dismissWrongCopy(turn, record)) return;
   if (state.phase === 'run') placeWorker(turn, record);
   shrinkToTarget(turn);
@@ -134,10 +135,23 @@ export function replaceAllWhenNobodyComputes(turn: Turn): void {
   if (state.workers.size === 0 || membersOf(state).length > 0) return;
   if (workersByAge(state).some((record) => record.role === 'load')) return;
   const next = chooseNext(turn);
-  const stays = workersByAge(state).every((record) => record.role === roleAt(turn, record, next));
+  const roles = workersByAge(state).map((record) => roleAt(turn, record, next));
+  if (roles.every((role) => role === 'wait')) return beginBelowTheLost(turn);
+  const stays = workersByAge(state).every((record, i) => record.role === roles[i]);
   if (stays && next === state.next) return;
   beginAt(turn, next);
   for (const record of workersByAge(state)) placeWorker(turn, record);
+}
+
+/**
+ * Everybody is ahead of a ledger whose missing entries nobody has: those steps are computed again. Some worker that is
+ * on its way may have the entries yet.
+ */
+function beginBelowTheLost(turn: Turn): void {
+  const { state, nowMs } = turn;
+  if (nowMs < state.gatherUntilMs + state.rules.suspectMs) return;
+  const why = `the ledger is lost from step ${state.head} on: those steps are computed again`;
+  for (const record of workersByAge(state)) loseWorker(turn, record, { why, evict: true });
 }
 
 function reasonToRefuse(turn: Turn, hello: HelloFacts): string | null {

@@ -2,7 +2,8 @@
 import { orderStripes } from './checkpoint.js';
 import { askForEvaluations, evaluationIsComplete, finishEvaluation } from './evaluate.js';
 import { loseWorker } from './lose.js';
-import { membersOf, stepHasBegun, workersByAge, type Ending } from './leader-state.js';
+import { membersOf, stepHasBegun, workersByAge } from './leader-questions.js';
+import type { Ending } from './leader-state.js';
 import type { Turn } from './turn.js';
 
 /** Whether the run rests at the step under way; orders what has to happen there. */

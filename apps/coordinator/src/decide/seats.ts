@@ -1,5 +1,6 @@
 // Seats: how many invitations wait, and who goes when there are too many workers (PROTOCOL section 6).
-import { workersByAge, type WorkerRecord } from './leader-state.js';
+import { workersByAge } from './leader-questions.js';
+import type { WorkerRecord } from './leader-state.js';
 import type { Turn } from './turn.js';
 
 /** Keeps open seats = target - workers - invitations whose Hello has not come. */
@@ -20,11 +21,13 @@ export function offerSeats(turn: Turn): void {
   turn.effects.push({ do: 'seats', waiting: open });
 }
 
-/** An invitation was seen to be taken: a worker is on its way, unless its Hello was quicker than the news. */
-export function takeInvitation({ state, nowMs }: Turn, seat: string): void {
-  if (state.knownSeats.has(seat)) return;
-  state.knownSeats.add(seat);
-  state.invitations.set(seat, nowMs);
+/** Invitations are seen to be taken: workers are on their way, unless their Hello was quicker than the news. */
+export function takeInvitations({ state, nowMs }: Turn, seats: readonly string[]): void {
+  for (const seat of seats) {
+    if (state.knownSeats.has(seat)) continue;
+    state.knownSeats.add(seat);
+    state.invitations.set(seat, nowMs);
+  }
 }
 
 /** So soon after it came a lost worker counts as one that flaps; so many of them, and seats are offered more slowly. */

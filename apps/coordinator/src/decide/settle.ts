@@ -1,13 +1,7 @@
 // Digests that differ: who goes, and what is made again (PROTOCOL 4.5, section 6).
-import { dropWorkOf } from './drop-work.js';
-import {
-  membersOf,
-  forgetSlots,
-  slotsOf,
-  workersByAge,
-  type PreparedGradient,
-  type WorkerRecord,
-} from './leader-state.js';
+import { startAnew } from './drop-work.js';
+import { membersOf, workersByAge } from './leader-questions.js';
+import type { PreparedGradient, WorkerRecord } from './leader-state.js';
 import { loseWorker } from './lose.js';
 import { note, type Turn } from './turn.js';
 
@@ -138,17 +132,4 @@ export function dismiss(turn: Turn, member: WorkerRecord, why: string): void {
 export function beginAllAnew(turn: Turn, why: string): void {
   note(turn, 'damage-found', null, `${why}, and nothing tells whose is right: all begin anew`);
   for (const record of workersByAge(turn.state)) loseWorker(turn, record, { why, evict: true });
-}
-
-/** Nothing that was summed or computed for this step counts. */
-export function startAnew(turn: Turn): void {
-  const { state } = turn;
-  state.voidNext = true;
-  state.prepared.clear();
-  state.exchange = null;
-  for (const member of membersOf(state)) {
-    if (slotsOf(state, member.id).length === 0) continue;
-    dropWorkOf(turn, member.id);
-  }
-  forgetSlots(state);
 }

@@ -1,16 +1,11 @@
 // Slots that are computed twice: by sample, because they were flagged, or to prove a newcomer (PROTOCOL 4.5, section 6).
 // A spare adds nothing; its L is held against what the sum says of the slot, before the step is committed.
 import type { WorkerId } from '@cria/runtime';
-import {
-  loadOf,
-  workingMembers,
-  type LeaderState,
-  type PreparedGradient,
-  type SpareRecord,
-  type WorkerRecord,
-} from './leader-state.js';
+import { loadOf, workingMembers } from './leader-questions.js';
+import type { LeaderState, PreparedGradient, SpareRecord, WorkerRecord } from './leader-state.js';
 import { isSampled } from './sample.js';
-import { beginAllAnew, dismiss, mostOf, startAnew } from './settle.js';
+import { startAnew } from './drop-work.js';
+import { beginAllAnew, dismiss, mostOf } from './settle.js';
 import type { Turn } from './turn.js';
 
 /** One computed, one waiting: as with slots that are added. */

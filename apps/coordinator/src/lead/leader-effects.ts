@@ -44,6 +44,8 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
       return leadership.pullCheckpoint(effect.step, effect.stripes);
     case 'abandon-checkpoint':
       return leadership.abandonCheckpoint();
+    case 'fetch-entries':
+      return leadership.fetchEntries(effect.worker, effect.from);
     case 'evict':
       return evict(leadership, effect);
     case 'seats':

@@ -1,6 +1,6 @@
 // One leadership, from the lease to stepping down: feeds events to decideLeader, one at a time, and carries out what
 // it says. Everything that has to outlive it lies in the ledger, the checkpoint store and the workers.
-import type { LedgerFile } from '@cria/ledger';
+import type { LedgerCopy, LedgerFile } from '@cria/ledger';
 import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
 import { CriaError, sleep, type WorkerId } from '@cria/runtime';
 import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
@@ -8,6 +8,7 @@ import { decideLeader } from '../decide/leader.js';
 import type { Desired, Ending, LeaderState } from '../decide/leader-state.js';
 import { messageEvent, type ReportReader } from '../decide/message-event.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
+import { fetchWorkerEntries, verifiedEnd } from '../ledger/worker-entries.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
 import { reportReader } from '../rpc/report-reader.js';
 import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';
@@ -19,7 +20,13 @@ import { WorkerStats } from './worker-stats.js';
 
 export type LeadershipEnd =
   | { readonly kind: 'ended'; readonly ending: Ending; readonly reason: string }
-  | { readonly kind: 'stepped-down'; readonly why: string; readonly termAtLeast: number }
+  | {
+      readonly kind: 'stepped-down';
+      readonly why: string;
+      readonly termAtLeast: number;
+      /** Of the ledger, fetched from workers: for the next recovery. */
+      readonly copies: readonly LedgerCopy[];
+    }
   | { readonly kind: 'failed'; readonly error: CriaError };
 
 export interface LeadershipParts {
@@ -54,6 +61,7 @@ export class Leadership implements ControlSink {
   readonly #ended: Promise<LeadershipEnd>;
   #resolveEnded!: (end: LeadershipEnd) => void;
   #deciding = false;
+  readonly #copies: LedgerCopy[] = [];
   #checkpointAbort: AbortController | null = null;
   #checkpoints = 0;
   #ticks = 0;
@@ -189,6 +197,23 @@ export class Leadership implements ControlSink {
     this.#checkpointAbort?.abort(new CriaError('EXCHANGE_ABORTED', 'a worker with a stripe is gone'));
   }
 
+  /** What a worker holds of the ledger beyond this leader's goes to the next recovery. */
+  fetchEntries(worker: WorkerId, from: number): void {
+    const { runId, coordinatorId: self, config, log } = this.context;
+    const order = { runId, self, worker, address: this.addressOf(worker), term: this.protoTerm, from };
+    const stallMs = config.timeouts.suspectMs;
+    void fetchWorkerEntries({ ...order, stallMs, signal: this.signal }).then(
+      (copy) => {
+        this.#copies.push(copy);
+        this.post({ kind: 'entries-fetched', worker, end: verifiedEnd(copy, this.ledger.head) });
+      },
+      (error: unknown) => {
+        log.warn({ worker, error: String(error) }, 'the ledger entries of a worker could not be fetched');
+        this.post({ kind: 'entries-fetched', worker, end: from });
+      },
+    );
+  }
+
   /** A thousand workers that come at once change it a thousand times: only the newest number goes to Redis. */
   offerSeats(): void {
     if (this.#offersSeats) return;
@@ -230,7 +255,7 @@ export class Leadership implements ControlSink {
   }
 
   stepDown(why: string, termAtLeast: number): void {
-    this.#resolveEnded({ kind: 'stepped-down', why, termAtLeast });
+    this.#resolveEnded({ kind: 'stepped-down', why, termAtLeast, copies: this.#copies });
   }
 
   fail(error: unknown): void {
@@ -304,7 +329,12 @@ export class Leadership implements ControlSink {
     const nowMs = this.nowMs();
     if (nowMs - this.#lastHeartbeatMs < this.state.rules.heartbeatMs) return;
     this.#lastHeartbeatMs = nowMs;
-    const value = { term: this.protoTerm, counter: ++this.#heartbeats, head: this.state.head };
+    const { head, manifestStep } = this.state;
+    const value = {
+      ...{ term: this.protoTerm, counter: ++this.#heartbeats, head },
+      checkpoint: manifestStep ?? 0,
+      coordinators: this.context.coordinators(),
+    };
     for (const worker of this.state.workers.keys()) this.send(worker, { $case: 'heartbeat', value });
   }
 
@@ -312,9 +342,8 @@ export class Leadership implements ControlSink {
   #pollSeats(): void {
     this.#seats(async (seats) => {
       await seats.dropExpired();
-      for (const { jobId } of await seats.taken()) {
-        if (!this.state.knownSeats.has(jobId)) this.post({ kind: 'invitation-taken', seat: jobId });
-      }
+      const taken = await seats.taken();
+      if (taken.length > 0) this.post({ kind: 'invitations-taken', seats: taken.map(({ jobId }) => jobId) });
       if (this.state.seatsWaiting >= 0) await seats.setWaiting(this.state.seatsWaiting);
     });
   }

@@ -1,5 +1,5 @@
 // From the lease to a leadership: the one repair path (PROTOCOL 5.2, 5.3).
-import { genesisPoint } from '@cria/ledger';
+import { genesisPoint, type LedgerCopy } from '@cria/ledger';
 import {
   redisRunRegistry,
   redisSeatsOffer,
@@ -34,6 +34,8 @@ export interface TakeOverOptions {
   readonly wanted: Desired;
   /** Another led this life of the run before. */
   readonly goesOn: boolean;
+  /** Of the ledger, fetched from workers. */
+  readonly copies: readonly LedgerCopy[];
   /** A worker was seen to obey a term just below this one. */
   readonly termAtLeast: number;
 }
@@ -50,7 +52,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Leadership> {
     ledgerPath: join(context.outDir, 'ledger.jsonl'),
     tail,
     manifest: manifest === null ? null : { source: `checkpoint of step ${manifest.step}`, entries },
-    others: [],
+    others: options.copies,
     log: context.log,
   });
   await raiseTerm(options, recovered, manifest?.term.number ?? 0);

@@ -46,7 +46,7 @@ async function say(hello: Hello): Promise<{ answer: FromLeader['message']; taken
       disconnected: () => undefined,
       message: (worker, message) => {
         taken.push(`${worker} ${message.$case}`);
-        const value = { term: protoTerm, counter: 1, head: 0 };
+        const value = { term: protoTerm, counter: 1, head: 0, checkpoint: 0, coordinators: [] };
         server.link(worker)?.send({ $case: 'heartbeat', value });
       },
     });

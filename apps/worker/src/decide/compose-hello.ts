@@ -46,8 +46,8 @@ export function composeHello(identity: WorkerIdentity, state: WorkerState): Hell
             attempt: reduced.reducedIn.attempt,
           },
     newestVoid: newestVoid === null ? undefined : { term: newestVoid, attempt: newestVoid.attempt },
-    entriesFirst: 0,
-    entriesEnd: 0,
+    entriesFirst: isWhole ? state.entriesFirst : 0,
+    entriesEnd: isWhole ? state.position : 0,
     highestTerm: term.number === 0 ? undefined : { ...term },
   };
 }

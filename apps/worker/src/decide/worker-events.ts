@@ -74,6 +74,8 @@ export type WorkerEffect =
     }
   | { readonly do: 'cancel-exchange' }
   | { readonly do: 'drop-reduced' }
+  /** Ledger entries before this step are not kept any more. */
+  | { readonly do: 'drop-entries'; readonly before: number }
   | { readonly do: 'apply'; readonly commit: Commit }
   /** A shadow that copies hears of a commit: its copy rolls forward with it. */
   | { readonly do: 'copy-commit'; readonly commit: Commit }

@@ -73,6 +73,8 @@ export interface WorkerState {
   position: number;
   /** mathHash of entry position - 1; the genesis at 0. */
   mathHash: string;
+  /** The ledger's entries from this step to `position` are kept here. */
+  entriesFirst: number;
   stateDigest: string;
   /** Newest leadership obeyed. */
   term: TermMark;
@@ -113,6 +115,7 @@ export function newWorkerState(worker: string, genesis: string): WorkerState {
     phase: 'empty',
     position: 0,
     mathHash: genesis,
+    entriesFirst: 0,
     stateDigest: '',
     term: { number: 0, leader: '' },
     connected: false,

@@ -1,5 +1,6 @@
 import type { Commit, Exchange, FromLeader } from '@cria/protocol';
 import { describe, expect, it } from 'vitest';
+import { composeHello } from './compose-hello.js';
 import type { WorkerEffect, WorkerEvent } from './worker-events.js';
 import { decideWorker } from './worker.js';
 import { newWorkerState, type EntryFacts, type PreparedGradient, type WorkerState } from './worker-state.js';
@@ -7,6 +8,10 @@ import { newWorkerState, type EntryFacts, type PreparedGradient, type WorkerStat
 type LeaderMessage = NonNullable<FromLeader['message']>;
 
 const TERM = { number: 3, leader: 'c1' };
+const IDENTITY = {
+  ...{ protocolVersion: 1, runId: 'run', genesis: 'genesis', fingerprint: 'engine', worker: 'me' },
+  ...{ address: 'a', device: 'cpu', host: 'h', pid: 1, version: '', threads: 1, seat: '' },
+};
 const STATS = { bytesReceived: 0, bytesSent: 0, waitMs: 0, exchangeMs: 0, memoryBytes: 0 };
 
 class Bench {
@@ -359,8 +364,32 @@ describe('a shadow', () => {
   it('that has caught up does not say Hello again because of a heartbeat', () => {
     const bench = new Bench().on({ kind: 'connected' }).welcome(2, { step: 4 });
     bench.on({ kind: 'state-ready', position: 4, mathHash: 'm3', stateDigest: 's4' }).welcome(2, { step: 4 });
-    bench.hears({ $case: 'heartbeat', value: { term: TERM, counter: 1, head: 4 } });
+    bench.hears({
+      $case: 'heartbeat',
+      value: { term: TERM, counter: 1, head: 4, checkpoint: 0, coordinators: [] },
+    });
     expect(bench.last).toEqual([]);
+  });
+
+  it('keeps the ledger from the state that it began with, less what a checkpoint has', () => {
+    const bench = new Bench().on({ kind: 'connected' }).welcome(2, { step: 4 });
+    bench.on({ kind: 'state-ready', position: 4, mathHash: 'm3', stateDigest: 's4' });
+    const held = (): readonly number[] => {
+      const { entriesFirst, entriesEnd } = composeHello(IDENTITY, bench.state);
+      return [entriesFirst, entriesEnd];
+    };
+    expect(held()).toEqual([4, 4]);
+    bench.welcome(1, { step: 4 }).exchange(1, []).reduced(1).commit();
+    bench.on({ kind: 'applied', position: 5, stateDigest: 's5' });
+    expect(held()).toEqual([4, 5]);
+    const beat = (checkpoint: number): Bench =>
+      bench.hears({
+        $case: 'heartbeat',
+        value: { term: TERM, counter: 1, head: 5, checkpoint, coordinators: [] },
+      });
+    expect(beat(3).last).toEqual([]);
+    expect(beat(5).last).toEqual([{ do: 'drop-entries', before: 5 }]);
+    expect(held()).toEqual([5, 5]);
   });
 
   it('that waits ahead of the run says Hello when the run gets there', () => {
@@ -369,7 +398,7 @@ describe('a shadow', () => {
     bench.welcome(4, { step: 5 });
     const beat = (head: number): LeaderMessage => ({
       $case: 'heartbeat',
-      value: { term: TERM, counter: 1, head },
+      value: { term: TERM, counter: 1, head, checkpoint: 0, coordinators: [] },
     });
     expect(bench.hears(beat(6)).does()).toEqual([]);
     expect(bench.hears(beat(7)).does()).toEqual(['hello']);

@@ -88,6 +88,7 @@ function takeMessage(turn: WorkerTurn, event: EventOf<'message'>): void {
         mayReturn: message.value.mayReturn,
       });
     case 'heartbeat':
+      dropEntries(turn, message.value.checkpoint);
       return takeHeartbeat(turn, message.value.head);
     default:
       if (state.welcomed) takeOrDefer(turn, { message, entry: event.entry });
@@ -100,6 +101,14 @@ function takeHeartbeat(turn: WorkerTurn, head: number): void {
   const arrived = state.leaderHead < state.position && head >= state.position;
   state.leaderHead = head;
   if (arrived && state.phase === 'ready' && state.listensOnly) sayHello(turn, 'the run got here');
+}
+
+/** What a checkpoint has need not be kept. */
+function dropEntries({ state, effects }: WorkerTurn, checkpoint: number): void {
+  const first = Math.min(checkpoint, state.position);
+  if (first <= state.entriesFirst) return;
+  state.entriesFirst = first;
+  effects.push({ do: 'drop-entries', before: first });
 }
 
 function slotComputed(turn: WorkerTurn, event: EventOf<'slot-computed'>): void {
@@ -180,6 +189,7 @@ function stateReady(turn: WorkerTurn, event: EventOf<'state-ready'>): void {
   const madeFromSeed = state.phase === 'making' && event.position === 0;
   state.phase = 'ready';
   state.position = event.position;
+  state.entriesFirst = event.position;
   state.mathHash = event.mathHash;
   state.stateDigest = event.stateDigest;
   if (madeFromSeed && state.welcomed && !state.listensOnly) {

@@ -8,7 +8,7 @@ export type WorkerMessage = NonNullable<FromWorker['message']>;
 
 export interface ControlLinkOptions {
   readonly runId: string;
-  /** Coordinators to try, the most likely leader first; grows with what Describe and Welcome tell. */
+  /** Coordinators to try, the most likely leader first; grows with what Describe, Welcome and heartbeats tell. */
   readonly coordinators: readonly string[];
   /** Without a word from the leader for this long the stream is given up. */
   readonly silenceMs: number;
@@ -16,6 +16,8 @@ export interface ControlLinkOptions {
   readonly orphanMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Coordinators as Redis knows them, asked when those that are known do not know a leader; none when it is away. */
+  lookUp(): Promise<readonly string[]>;
   onConnected(): void;
   onMessage(message: LeaderMessage): void;
   /** The message has left this process. */
@@ -92,6 +94,7 @@ export class ControlLink {
     this.#call?.end();
   }
 
+  /** Where the first coordinator that knows says the leader is. It is asked last the next time: it may be wrong. */
   async #findLeader(): Promise<string | null> {
     const { runId, clock, log } = this.#options;
     for (const address of [...this.#known]) {
@@ -99,11 +102,15 @@ export class ControlLink {
         const reply = await describe(address, runId, clock);
         if (reply.runId !== runId) continue;
         this.learn(reply.coordinators);
-        if (reply.leaderAddress !== '') return reply.leaderAddress;
+        if (reply.leaderAddress === '') continue;
+        this.#known.delete(address);
+        this.#known.add(address);
+        return reply.leaderAddress;
       } catch (error) {
         log.debug({ address, error: String(error) }, 'coordinator not reached');
       }
     }
+    this.learn(await this.#options.lookUp());
     return null;
   }
 

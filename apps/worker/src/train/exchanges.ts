@@ -52,6 +52,10 @@ export class Exchanges {
     this.#tell(() => this.#options.thread.dropReduced(step));
   }
 
+  dropEntries(before: number): void {
+    this.#tell(() => this.#options.thread.dropEntries(before));
+  }
+
   /** Begins after all that was told before. */
   run({ exchange, isListener, isVoid }: Extract<WorkerEffect, { do: 'exchange' }>): void {
     const { thread, log } = this.#options;

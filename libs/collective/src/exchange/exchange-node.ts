@@ -195,12 +195,12 @@ export class ExchangeNode {
     this.#configured().keeper.release();
   }
 
-  setLedger(first: number, lines: readonly string[]): void {
-    this.#configured().ledger.set(first, lines);
+  keepEntry(step: number, line: string): void {
+    this.#configured().ledger.append(step, line);
   }
 
-  appendLedger(line: string): void {
-    this.#configured().ledger.append(line);
+  dropEntries(before: number): void {
+    this.#configured().ledger.dropBefore(before);
   }
 
   async #carryOut(order: ExchangeOrder, abort: AbortController): Promise<ExchangeOutcome> {

@@ -5,14 +5,19 @@ export class LedgerLines {
   #first = 0;
   #lines: string[] = [];
 
-  /** Replaces what is held: the line of step `first` and those after it. */
-  set(first: number, lines: readonly string[]): void {
-    this.#first = first;
-    this.#lines = [...lines];
+  /** The line of `step`. One that does not follow those before begins anew: what is held has no gap. */
+  append(step: number, line: string): void {
+    if (step !== this.#first + this.#lines.length) {
+      this.#first = step;
+      this.#lines = [];
+    }
+    this.#lines.push(line);
   }
 
-  append(line: string): void {
-    this.#lines.push(line);
+  dropBefore(step: number): void {
+    const dropped = Math.min(this.#lines.length, Math.max(0, step - this.#first));
+    this.#lines.splice(0, dropped);
+    this.#first += dropped;
   }
 
   /** The lines from step `from` on, each ended by a newline. */

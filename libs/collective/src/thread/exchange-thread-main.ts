@@ -63,10 +63,10 @@ async function handle(message: ToThread): Promise<unknown> {
       return exchange.secureStripe();
     case 'releaseStripe':
       return exchange.releaseStripe();
-    case 'setLedger':
-      return exchange.setLedger(message.argument.first, message.argument.lines);
-    case 'appendLedger':
-      return exchange.appendLedger(message.argument.line);
+    case 'keepEntry':
+      return exchange.keepEntry(message.argument.step, message.argument.line);
+    case 'dropEntries':
+      return exchange.dropEntries(message.argument.before);
     case 'stop':
       return exchange.stop();
   }

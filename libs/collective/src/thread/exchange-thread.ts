@@ -129,13 +129,13 @@ export class ExchangeThread {
     return this.#call('releaseStripe', null);
   }
 
-  /** Ledger lines that can be fetched from here, the first being that of step `first`. */
-  setLedger(first: number, lines: readonly string[]): Promise<void> {
-    return this.#call('setLedger', { first, lines });
+  /** The ledger line of `step` can be fetched from here, with those kept before if they lead up to it. */
+  keepEntry(step: number, line: string): Promise<void> {
+    return this.#call('keepEntry', { step, line });
   }
 
-  appendLedger(line: string): Promise<void> {
-    return this.#call('appendLedger', { line });
+  dropEntries(before: number): Promise<void> {
+    return this.#call('dropEntries', { before });
   }
 
   #call<Name extends CallName>(

@@ -39,8 +39,8 @@ export interface ThreadCalls {
   preserve: { argument: { position: number; parts: readonly number[] }; answer: void };
   secureStripe: { argument: null; answer: void };
   releaseStripe: { argument: null; answer: void };
-  setLedger: { argument: { first: number; lines: readonly string[] }; answer: void };
-  appendLedger: { argument: { line: string }; answer: void };
+  keepEntry: { argument: { step: number; line: string }; answer: void };
+  dropEntries: { argument: { before: number }; answer: void };
   stop: { argument: null; answer: void };
 }
 

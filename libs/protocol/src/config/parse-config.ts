@@ -1,5 +1,5 @@
 import { CriaError } from '@cria/runtime';
-import { parseDocument } from 'yaml';
+import { parseDocument, stringify } from 'yaml';
 import type { z } from 'zod';
 import { runConfigSchema, type RunConfig } from './run-config.js';
 
@@ -20,6 +20,11 @@ export function parseOverride(text: string, origin = '--set'): Override {
     throw new CriaError('USAGE', `${origin} ${text}: the value is not YAML: ${document.errors[0]?.message}`);
   }
   return { path: text.slice(0, at), value: document.toJS() as unknown, origin };
+}
+
+/** The text of config.yaml: what {@link parseRunConfig} reads back as the same configuration. */
+export function formatRunConfig(config: RunConfig): string {
+  return `# The run's configuration as it was resolved.\n${stringify(config)}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 // One coordinator process: leads whenever it gets the lease (apps/coordinator/src/coordinator.ts).
 import type { Desired } from '@cria/coordinator/decide/leader-state';
+import type { LedgerCopy } from '@cria/ledger';
 import type { Cluster } from '../cluster.js';
 import { RedisUnavailable } from '../stores/fake-redis.js';
 import type { LeaseHolder, SimTerm } from '../stores/redis-data.js';
@@ -69,14 +70,16 @@ export class Coordinator {
 
   *#standBy(): Task {
     let termAtLeast = 0;
+    let copies: readonly LedgerCopy[] = [];
     for (;;) {
       const { term, sentAtMs } = yield* this.#acquire();
-      const end = yield* this.#lead(term, sentAtMs, termAtLeast);
+      const end = yield* this.#lead(term, sentAtMs, { termAtLeast, copies });
       this.#process.log(() => `leadership over: ${JSON.stringify(end)}`);
       if (end.kind === 'ended') return this.#cluster.onEnded(end.ending, end.reason);
       if (this.#isLeaving) return this.#process.kill();
       if (end.kind === 'failed') return this.#cluster.world.crashed(this.#process.id, end.error);
       // One process never leads twice with one number, whatever Redis has forgotten.
+      copies = end.copies;
       termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#ledNumber + 1);
       yield* sleep(this.#process, RETRY_MS);
     }
@@ -102,7 +105,11 @@ export class Coordinator {
     }
   }
 
-  *#lead(term: SimTerm, sentAtMs: number, termAtLeast: number): Task<LeadershipEnd> {
+  *#lead(
+    term: SimTerm,
+    sentAtMs: number,
+    known: { readonly termAtLeast: number; readonly copies: readonly LedgerCopy[] },
+  ): Task<LeadershipEnd> {
     const cluster = this.#cluster;
     const process = this.#process;
     let lost: string | null = null;
@@ -114,7 +121,8 @@ export class Coordinator {
     lease.start();
     try {
       const leadership = yield* takeOver({
-        ...{ cluster, process, lease, termAtLeast, control: this.#control, peerAddress: this.#peerAddress },
+        ...{ cluster, process, lease, control: this.#control, peerAddress: this.#peerAddress },
+        ...known,
         wanted: this.#wanted,
       });
       this.#leadership = leadership;
@@ -126,7 +134,7 @@ export class Coordinator {
       if (error instanceof ViolationFound) throw error;
       const isRetried = error instanceof RedisUnavailable || error instanceof LeaseLost;
       if (!isRetried) return { kind: 'failed', error };
-      return { kind: 'stepped-down', why: String(error), termAtLeast: 0 };
+      return { kind: 'stepped-down', why: String(error), termAtLeast: 0, copies: known.copies };
     } finally {
       this.#leadership = null;
       yield* lease.release();

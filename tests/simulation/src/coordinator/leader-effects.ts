@@ -45,6 +45,8 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
       return leadership.pullCheckpoint(effect.step, effect.stripes);
     case 'abandon-checkpoint':
       return leadership.abandonCheckpoint();
+    case 'fetch-entries':
+      return leadership.fetchEntries(effect.worker, effect.from);
     case 'evict': {
       const { worker, why, mayReturn } = effect;
       leadership.send(worker, { $case: 'evict', value: { term, reason: why, mayReturn } });

@@ -3,23 +3,32 @@ import { decideLeader } from '@cria/coordinator/decide/leader';
 import type { LeaderEffect, LeaderEvent, StripeOrder } from '@cria/coordinator/decide/leader-events';
 import type { Desired, Ending, LeaderState, SlotFacts } from '@cria/coordinator/decide/leader-state';
 import { digestText, messageEvent } from '@cria/coordinator/decide/message-event';
-import { workerId } from '@cria/runtime';
+import type { LedgerCopy } from '@cria/ledger';
+import { workerId, type WorkerId } from '@cria/runtime';
 import type { LeaderMessage, WorkerMessage } from '@cria/worker/decide/worker-events';
 import type { Cluster } from '../cluster.js';
 import { decodeReport, FLAGGED } from '../model/mathematics.js';
 import type { SimTerm } from '../stores/redis-data.js';
+import { PullError } from '../worker/peer.js';
 import { describeMessage } from '../worker/describe-message.js';
 import { Abort, Future, wait, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
 import { writeCheckpoint } from './checkpoint-writer.js';
 import type { ControlServer, ControlSink, ControlStream } from './control-server.js';
+import { fetchEntries } from './fetch-entries.js';
 import { carryOut } from './leader-effects.js';
 import type { LedgerKeeper } from './ledger-keeper.js';
 import { SeatsOffer } from './seats-offer.js';
 
 export type LeadershipEnd =
   | { readonly kind: 'ended'; readonly ending: Ending; readonly reason: string }
-  | { readonly kind: 'stepped-down'; readonly why: string; readonly termAtLeast: number }
+  | {
+      readonly kind: 'stepped-down';
+      readonly why: string;
+      readonly termAtLeast: number;
+      /** Of the ledger, fetched from workers: for the next recovery. */
+      readonly copies: readonly LedgerCopy[];
+    }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface LeadershipParts {
@@ -53,6 +62,7 @@ export class Leadership implements ControlSink {
   readonly #ended = new Future<LeadershipEnd>();
   /** Of all workers that ever said Hello: an Exchange that is sent again names the dead ones as before. */
   readonly #addresses = new Map<string, string>();
+  readonly #copies: LedgerCopy[] = [];
   #checkpointAbort: Abort | null = null;
   #deciding = false;
   #ticks = 0;
@@ -67,9 +77,7 @@ export class Leadership implements ControlSink {
     this.seats = new SeatsOffer({
       ...{ cluster: parts.cluster, process: parts.process, termNumber: parts.term.number },
       isOver: () => this.abort.aborted,
-      onTaken: (seat) => {
-        if (!this.state.knownSeats.has(seat)) this.post({ kind: 'invitation-taken', seat });
-      },
+      onTaken: (taken) => this.post({ kind: 'invitations-taken', seats: taken }),
       onSuperseded: () => this.stepDown('a later leader offers seats', 0),
     });
   }
@@ -127,7 +135,7 @@ export class Leadership implements ControlSink {
   }
 
   stepDown(why: string, termAtLeast: number): void {
-    this.#ended.resolve({ kind: 'stepped-down', why, termAtLeast });
+    this.#ended.resolve({ kind: 'stepped-down', why, termAtLeast, copies: this.#copies });
   }
 
   finish(ending: Ending, reason: string): void {
@@ -167,6 +175,17 @@ export class Leadership implements ControlSink {
     });
   }
 
+  /** What a worker holds of the ledger beyond this leader's goes to the next recovery. */
+  fetchEntries(worker: WorkerId, from: number): void {
+    this.process.run(
+      fetchEntries(this, { worker, from, abort: this.abort }, (copy) => this.#copies.push(copy)),
+      (error) => {
+        if (!this.abort.aborted && !(error instanceof PullError)) this.fail(error);
+        this.post({ kind: 'entries-fetched', worker, end: from });
+      },
+    );
+  }
+
   abandonCheckpoint(): void {
     this.#checkpointAbort?.abort('a worker with a stripe is gone');
   }
@@ -186,7 +205,9 @@ export class Leadership implements ControlSink {
   }
 
   #mutated(event: LeaderEvent): LeaderEvent {
-    const { nextWithoutWorkers, attemptPerStep } = this.cluster.mutants;
+    const { nextWithoutWorkers, headWithoutWorkers, attemptPerStep } = this.cluster.mutants;
+    if (headWithoutWorkers === true && event.kind === 'hello')
+      return { kind: 'hello', hello: { ...event.hello, entriesFirst: 0, entriesEnd: 0 } };
     if (nextWithoutWorkers === true && event.kind === 'hello')
       return { kind: 'hello', hello: { ...event.hello, ...NOTHING } };
     if (attemptPerStep === true && event.kind === 'prepared')
@@ -215,7 +236,12 @@ export class Leadership implements ControlSink {
     const { nowMs } = this.cluster.world;
     if (nowMs - this.#lastHeartbeatMs < this.state.rules.heartbeatMs) return;
     this.#lastHeartbeatMs = nowMs;
-    const value = { term: this.term, counter: ++this.#heartbeats, head: this.state.head };
+    const { head, manifestStep } = this.state;
+    const value = {
+      ...{ term: this.term, counter: ++this.#heartbeats, head },
+      checkpoint: manifestStep ?? 0,
+      coordinators: [...this.cluster.coordinatorAddresses],
+    };
     for (const worker of this.state.workers.keys()) this.send(worker, { $case: 'heartbeat', value });
   }
 }

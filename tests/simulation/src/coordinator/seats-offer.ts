@@ -9,7 +9,7 @@ export interface SeatsOfferOptions {
   readonly process: SimProcess;
   readonly termNumber: number;
   isOver(): boolean;
-  onTaken(seat: string): void;
+  onTaken(seats: readonly string[]): void;
   onSuperseded(): void;
 }
 
@@ -42,7 +42,8 @@ export class SeatsOffer {
       for (const [id, untilMs] of data.active) if (untilMs <= nowMs) data.active.delete(id);
       return [...data.active.keys()];
     });
-    for (const seat of yield* wait(process, read)) onTaken(seat);
+    const taken = yield* wait(process, read);
+    if (taken.length > 0) onTaken(taken);
     const waiting = waitingNow();
     if (waiting >= 0) yield* this.#setWaiting(waiting);
   }

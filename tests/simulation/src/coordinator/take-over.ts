@@ -1,6 +1,6 @@
 // From the lease to a leadership: the one repair path (apps/coordinator/src/lead/take-over.ts). Which chain is the head
 // is decided by the real longestVerified.
-import { longestVerified, type LedgerEntry } from '@cria/ledger';
+import { longestVerified, type LedgerCopy, type LedgerEntry } from '@cria/ledger';
 import { newLeaderState, type Desired } from '@cria/coordinator/decide/leader-state';
 import { workerId } from '@cria/runtime';
 import type { Cluster } from '../cluster.js';
@@ -21,6 +21,8 @@ export interface TakeOverOptions {
   /** What this process last knew to be wanted. */
   readonly wanted: Desired;
   readonly termAtLeast: number;
+  /** Of the ledger, fetched from workers. */
+  readonly copies: readonly LedgerCopy[];
 }
 
 /** Another leader holds the lease, or nobody: try again. */
@@ -31,7 +33,7 @@ export function* takeOver(options: TakeOverOptions): Task<Leadership> {
   const { world, durable, redis } = cluster;
   yield* sleep(process, world.between(1, 10));
   const manifest = durable.newest();
-  const { entries, mayHaveLost } = yield* recoverLedger(cluster, process, manifest?.entries ?? []);
+  const { entries, mayHaveLost } = yield* recoverLedger(options, manifest?.entries ?? []);
   yield* raiseTerm(options, entries, manifest?.term.number ?? 0);
   const term: SimTerm = lease.term;
   const base = { step: -1, mathHash: genesisOf(cluster).mathHash };
@@ -63,8 +65,7 @@ export function* takeOver(options: TakeOverOptions): Task<Leadership> {
 }
 
 function* recoverLedger(
-  cluster: Cluster,
-  process: SimProcess,
+  { cluster, process, copies: ofWorkers }: TakeOverOptions,
   ofManifest: readonly LedgerEntry[],
 ): Task<{ entries: readonly LedgerEntry[]; mayHaveLost: boolean }> {
   const inFile = [...cluster.durable.ledger.entries];
@@ -78,6 +79,7 @@ function* recoverLedger(
     { source: 'ledger.jsonl', entries: inFile },
     { source: 'redis', entries: isBlind ? [] : inRedis },
     { source: 'checkpoint', entries: ofManifest },
+    ...ofWorkers,
   ];
   const choice = longestVerified(copies, [{ ...genesisOf(cluster), source: 'genesis' }]);
   if (choice.kind !== 'head') throw new Error(`step ${choice.divergence.step} has two histories`);

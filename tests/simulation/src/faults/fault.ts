@@ -12,6 +12,8 @@ export type FaultAction =
   | { readonly do: 'redis'; readonly comeback: Comeback; readonly downMs: number }
   /** Leader and Redis at once. */
   | { readonly do: 'leader-and-redis'; readonly comeback: Comeback; readonly downMs: number }
+  /** Leader, Redis and the directory with ledger.jsonl at once: what was committed only workers know. */
+  | { readonly do: 'all-but-workers'; readonly downMs: number }
   /** One direction only; `*` is every host. */
   | { readonly do: 'partition'; readonly from: string; readonly to: string; readonly forMs: number }
   | { readonly do: 'isolate'; readonly host: string; readonly forMs: number }

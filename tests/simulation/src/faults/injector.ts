@@ -58,6 +58,10 @@ export class Injector {
       case 'leader-and-redis':
         this.#process('leader', hit)?.kill();
         return redis.die(action.comeback, action.downMs);
+      case 'all-but-workers':
+        this.#process('leader', hit)?.kill();
+        this.#cluster.durable.loseLedger();
+        return redis.die('empty', action.downMs);
       case 'partition':
         return world.network.partition(action.from, action.to, world.nowMs + action.forMs);
       case 'isolate':

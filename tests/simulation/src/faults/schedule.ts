@@ -203,8 +203,12 @@ function actionOf(
       return { do: 'kill', who };
     case 'freeze':
       return { do: 'freeze', who, forMs };
-    case 'redis':
     case 'leader-and-redis':
+      // Sometimes the coordinators' disk goes with them.
+      return comeback === 'empty' && downMs % 2 === 1
+        ? { do: 'all-but-workers', downMs }
+        : { do: kind, comeback, downMs };
+    case 'redis':
       return { do: kind, comeback, downMs };
     case 'partition':
       return rng.below(2) === 0
@@ -222,6 +226,8 @@ function actionOf(
       return { do: kind, who: rng.below(4) === 0 ? 'leader' : worker };
     case 'damage-checkpoint':
       return { do: kind };
+    case 'all-but-workers':
+      return { do: kind, downMs };
     case 'flip':
       return {
         ...{ do: kind, who: worker, part: rng.below(shape.numParts) },

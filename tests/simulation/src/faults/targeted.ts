@@ -50,9 +50,21 @@ function grantWhileStreaming(at: number): Targeted {
   return { shape: { ...PLAIN, slots: SLOTS, slotMs: [20, 40, 40] }, faults };
 }
 
+/** Before the first checkpoint the leader, Redis and ledger.jsonl are lost at once; the workers hold it all. */
+function workersAlone(at: number): Targeted {
+  const faults: Fault[] = [
+    {
+      when: { point: 'leader <- applied', count: 3 + (at % 12) },
+      action: { do: 'all-but-workers', downMs: 50 + 20 * (at % 20) },
+    },
+  ];
+  return { shape: { ...PLAIN, checkpointEverySteps: 20, slots: 6, slotMs: [20, 30, 40] }, faults };
+}
+
 export const TARGETED: Readonly<Record<string, (at: number) => Targeted>> = {
   twoLeaders,
   grantWhileStreaming,
+  workersAlone,
 };
 
 /** Throws for a name that is none. */

@@ -29,6 +29,11 @@ export class Durable {
     return this.#ledger;
   }
 
+  /** The file is gone; whoever has it open writes into nothing. */
+  loseLedger(): void {
+    this.#ledger = { entries: [] };
+  }
+
   newest(): SimManifest | null {
     const steps = [...this.#checkpoints.keys()];
     return steps.length === 0 ? null : (this.#checkpoints.get(Math.max(...steps)) ?? null);

@@ -13,6 +13,7 @@ import {
   type ExchangeOutcome,
 } from './exchange-order.js';
 import { ExchangeRun } from './exchange-run.js';
+import { LedgerLines } from './ledger-lines.js';
 import type { Memory } from './memory.js';
 import { PeerSource, type PeerAnswer, type PeerRequest } from './peer.js';
 import { ReducedStore } from './reduced-store.js';
@@ -43,6 +44,7 @@ export class ExchangeNode {
   readonly registry: SlotRegistry;
   readonly reduced = new ReducedStore();
   readonly keeper: StateKeeper;
+  readonly ledger = new LedgerLines();
   readonly #options: ExchangeNodeOptions;
   readonly #turns: Chain;
   #current: Current | null = null;
@@ -157,6 +159,7 @@ export class ExchangeNode {
     const { workerId } = this.#options;
     if (request.to !== workerId) return { kind: 'refused', reason: `this is ${workerId}, not ${request.to}` };
     if (request.content === 'state') return this.#statePart(request);
+    if (request.content === 'ledger') return this.#staleTerm(request) ?? this.ledger.answer(request.part);
     const current = this.#current;
     if (current === null || isNewer(request, current.order)) {
       return { kind: 'not-yet', reason: 'that attempt is not known here yet' };
@@ -172,11 +175,13 @@ export class ExchangeNode {
   }
 
   #statePart(request: PeerRequest): PeerAnswer {
+    return this.#staleTerm(request) ?? this.keeper.answer(request.part, request.step);
+  }
+
+  #staleTerm({ term }: PeerRequest): PeerAnswer | null {
     const known = this.#current?.order.term;
-    if (known !== undefined && request.term.number < known.number) {
-      return { kind: 'stale', reason: `term ${request.term.number} is over` };
-    }
-    return this.keeper.answer(request.part, request.step);
+    if (known === undefined || term.number >= known.number) return null;
+    return { kind: 'stale', reason: `term ${term.number} is over` };
   }
 
   #accumulatorPart({ order, servesAccumulator }: Current, part: number): PeerAnswer {

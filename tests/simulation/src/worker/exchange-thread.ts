@@ -77,6 +77,15 @@ export class ExchangeThread {
     return this.#call(() => this.#node.reduced.hold(step));
   }
 
+  /** Entries travel with what is said before and after them: nobody waits for the thread. */
+  keepEntry(step: number, line: string): void {
+    this.#node.ledger.append(step, line);
+  }
+
+  dropEntries(before: number): void {
+    this.#node.ledger.dropBefore(before);
+  }
+
   /** Kept stripes are copied before the state goes on. */
   secure(): Task {
     return this.#call(() => this.#node.keeper.secure());

@@ -6,7 +6,7 @@ import { Abort, Aborted, Change, Future, sleep, wait, waitAtMost, type Task } fr
 import { Lane } from '../world/network.js';
 import type { SimProcess } from '../world/process.js';
 
-export type Content = 'acc' | 'reduced' | 'state';
+export type Content = 'acc' | 'reduced' | 'state' | 'ledger';
 
 export interface PeerRequest {
   /** Worker or coordinator that is meant. */
@@ -31,6 +31,8 @@ export interface PeerPart {
   readonly digest: number;
   readonly position: number;
   readonly slots: readonly number[];
+  /** Of the ledger. */
+  readonly lines?: readonly string[];
   readonly onSent?: () => void;
 }
 

@@ -192,6 +192,8 @@ export class WorkerSession {
       case 'drop-accumulator':
       case 'cancel-exchange':
         return this.#exchange.endStreams();
+      case 'drop-entries':
+        return this.#exchange.dropEntries(effect.before);
       case 'drop-reduced':
         return this.#exchange.dropReduced(this.state.position);
       case 'exchange':

@@ -6,6 +6,7 @@ import { present } from '@cria/runtime';
 import type { WorkerEvent } from '@cria/worker/decide/worker-events';
 import type { WorkerState } from '@cria/worker/decide/worker-state';
 import type { Cluster } from '../cluster.js';
+import { entryLine } from '../model/entry-line.js';
 import { GENESIS } from '../model/mathematics.js';
 import { Future, wait, type Abort, type Task } from '../world/future.js';
 import type { SimProcess } from '../world/process.js';
@@ -122,6 +123,7 @@ export class StateWork {
       ...{ step, gradNorm, sums, use: verdict === 'use' },
       stateDigest: state.stateDigest,
     });
+    exchange.keepEntry(step, entryLine(entry));
     post({ kind: 'applied', position: step + 1, stateDigest: digest });
   }
 

@@ -152,7 +152,10 @@ export interface Hello {
     | Reduced
     | undefined;
   /** Newest void Exchange obeyed. */
-  newestVoid?: AttemptMark | undefined;
+  newestVoid?:
+    | AttemptMark
+    | undefined;
+  /** Ledger entries that can be fetched from here: entries_first to entries_end - 1. */
   entriesFirst: number;
   entriesEnd: number;
   highestTerm?:
@@ -329,6 +332,10 @@ export interface LeaderHeartbeat {
   term: Term | undefined;
   counter: number;
   head: number;
+  /** Step of the newest checkpoint, 0 for none: workers need not keep entries from before it. */
+  checkpoint: number;
+  /** All that are known by now: those of Welcome may be gone, and others have come. */
+  coordinators: string[];
 }
 
 export interface Leave {
@@ -3044,7 +3051,7 @@ export const WorkerHeartbeat: MessageFns<WorkerHeartbeat> = {
 };
 
 function createBaseLeaderHeartbeat(): LeaderHeartbeat {
-  return { term: undefined, counter: 0, head: 0 };
+  return { term: undefined, counter: 0, head: 0, checkpoint: 0, coordinators: [] };
 }
 
 export const LeaderHeartbeat: MessageFns<LeaderHeartbeat> = {
@@ -3057,6 +3064,12 @@ export const LeaderHeartbeat: MessageFns<LeaderHeartbeat> = {
     }
     if (message.head !== 0) {
       writer.uint32(24).uint32(message.head);
+    }
+    if (message.checkpoint !== 0) {
+      writer.uint32(32).uint32(message.checkpoint);
+    }
+    for (const v of message.coordinators) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -3096,6 +3109,22 @@ export const LeaderHeartbeat: MessageFns<LeaderHeartbeat> = {
             }
 
             message.head = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.checkpoint = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.coordinators.push(reader.string());
             continue;
           }
         }
