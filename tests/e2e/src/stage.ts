@@ -46,6 +46,7 @@ export class Stage {
   readonly disturbed = new RunDirectory(join(this.folder, 'run-disturbed'));
   readonly points = new FaultPoints(join(this.folder, 'points'));
   readonly #lives: Life[] = [];
+  readonly #onClear: Array<() => void> = [];
   readonly #others: Array<{ readonly what: string; readonly process: CriaProcess }> = [];
 
   /** `cria up --out run --threads 1 --json` and more flags. */
@@ -165,7 +166,13 @@ export class Stage {
     return failure;
   }
 
+  /** Called before the stage is cleared. */
+  whenCleared(act: () => void): void {
+    this.#onClear.push(act);
+  }
+
   clear(): void {
+    for (const act of this.#onClear.splice(0)) act();
     killAllIn(this.folder);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }

@@ -2,7 +2,6 @@
 // simulated cluster does.
 import type { LeaderEffect } from '@cria/coordinator/decide/leader-events';
 import { workersByAge } from '@cria/coordinator/decide/leader-questions';
-import type { LeaderState } from '@cria/coordinator/decide/leader-state';
 import type { LedgerEntry } from '@cria/ledger';
 import type { Exchange } from '@cria/protocol';
 import { workerId } from '@cria/runtime';
@@ -183,7 +182,8 @@ export class Invariants {
   }
 
   /** I8: nothing is computed again that a member has. */
-  granted({ state }: Leadership, grant: Grant): void {
+  granted(leadership: Leadership, grant: Grant): void {
+    const { state } = leadership;
     if (grant.slots.length === 0) return;
     // H11: nothing is planned ahead.
     this.#check(
@@ -202,19 +202,20 @@ export class Invariants {
       const { position } = session.state;
       this.#check(
         'I8',
-        !isWholeAndObeys(state, worker, session) || position <= grant.step || position > state.head,
+        !isWholeAndObeys(leadership, worker, session) || position <= grant.step || position > state.head,
         () => `step ${grant.step} is computed, ${worker} is at ${position}`,
       );
     }
   }
 
   /** I7: no worker knows more of the ledger, unless it was asked; I10: seats. */
-  leaderDecided({ state }: Leadership): void {
+  leaderDecided(leadership: Leadership): void {
+    const { state } = leadership;
     if (state.phase !== 'run') return;
     for (const [worker, session] of this.sessions) {
       const { position, entriesFirst } = session.state;
       const goesOn = entriesFirst <= state.head && position > state.head;
-      if (!goesOn || !isWholeAndObeys(state, worker, session)) continue;
+      if (!goesOn || !isWholeAndObeys(leadership, worker, session)) continue;
       this.#check(
         'I7',
         state.askedForEntries.has(workerId(worker)),
@@ -256,9 +257,10 @@ export class Invariants {
 }
 
 /** Who obeys a newer leader refuses this one, which may have slept and not know of it yet. */
-function isWholeAndObeys(leader: LeaderState, worker: string, { state }: WorkerSession): boolean {
+function isWholeAndObeys(leader: Leadership, worker: string, { state }: WorkerSession): boolean {
   const isObeying = state.welcomed && state.term.number <= leader.term.number;
-  return state.phase === 'ready' && isObeying && leader.workers.has(workerId(worker));
+  const isHere = leader.state.workers.has(workerId(worker)) && !leader.gaveUp.has(worker);
+  return state.phase === 'ready' && isObeying && isHere;
 }
 
 function describeTerm({ number, leader }: TermMark): string {

@@ -41,9 +41,9 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
       return;
     }
     case 'pull-checkpoint':
-      return leadership.pullCheckpoint(effect.step, effect.stripes);
+      return leadership.checkpoints.pull(effect.step, effect.stripes);
     case 'abandon-checkpoint':
-      return leadership.abandonCheckpoint();
+      return leadership.checkpoints.abandon();
     case 'fetch-entries':
       return leadership.fetchEntries(effect.worker, effect.from);
     case 'evict':

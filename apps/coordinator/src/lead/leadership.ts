@@ -2,8 +2,8 @@
 // it says. Everything that has to outlive it lies in the ledger, the checkpoint store and the workers.
 import type { LedgerCopy, LedgerFile } from '@cria/ledger';
 import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
-import { CriaError, sleep, type WorkerId } from '@cria/runtime';
-import type { LeaderEvent, NoteKind, StripeOrder } from '../decide/leader-events.js';
+import { CriaError, type WorkerId } from '@cria/runtime';
+import type { LeaderEvent, NoteKind } from '../decide/leader-events.js';
 import { decideLeader } from '../decide/leader.js';
 import type { Desired, Ending, LeaderState } from '../decide/leader-state.js';
 import { messageEvent, type ReportReader } from '../decide/message-event.js';
@@ -13,6 +13,7 @@ import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
 import { reportReader } from '../rpc/report-reader.js';
 import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';
 import type { RunContext } from '../run-context.js';
+import { CheckpointOrders } from './checkpoint-orders.js';
 import { carryOut } from './leader-effects.js';
 import { shardsBudget } from './shards-budget.js';
 import { StepTiming } from './step-timing.js';
@@ -43,9 +44,6 @@ export interface LeadershipParts {
 
 const TICK_MS = 100;
 const SEATS_POLL_TICKS = 10;
-const APPLIED_WAIT_MS = 120_000;
-const APPLIED_POLL_MS = 20;
-const APPLIED_KEPT = 64;
 
 export class Leadership implements ControlSink {
   readonly context: RunContext;
@@ -53,6 +51,7 @@ export class Leadership implements ControlSink {
   readonly ledger: LedgerKeeper;
   readonly timing = new StepTiming();
   readonly stats = new WorkerStats();
+  readonly checkpoints: CheckpointOrders;
   readonly protoTerm: { number: number; leader: string };
   readonly #parts: LeadershipParts;
   readonly #readReport: ReportReader;
@@ -62,8 +61,6 @@ export class Leadership implements ControlSink {
   #resolveEnded!: (end: LeadershipEnd) => void;
   #deciding = false;
   readonly #copies: LedgerCopy[] = [];
-  #checkpointAbort: AbortController | null = null;
-  #checkpoints = 0;
   #ticks = 0;
   #heartbeats = 0;
   #lastHeartbeatMs = 0;
@@ -72,8 +69,6 @@ export class Leadership implements ControlSink {
   #offersSeats = false;
   /** Also of workers that are gone: an Exchange sent again repeats the same bytes. */
   readonly #addresses = new Map<WorkerId, string>();
-  /** Digests of state[step] as members report them. */
-  readonly #appliedDigests = new Map<number, Map<WorkerId, string>>();
 
   constructor(parts: LeadershipParts) {
     this.#parts = parts;
@@ -81,6 +76,7 @@ export class Leadership implements ControlSink {
     this.state = parts.state;
     this.ledger = parts.ledger;
     this.#readReport = reportReader({ slots: this.context.config.slots, numParts: this.context.numParts });
+    this.checkpoints = new CheckpointOrders(this, parts.term);
     this.protoTerm = { number: parts.term.number, leader: parts.term.leader };
     this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
   }
@@ -159,44 +155,6 @@ export class Leadership implements ControlSink {
     return this.#addresses.get(worker) ?? '';
   }
 
-  pullCheckpoint(step: number, stripes: StripeOrder): void {
-    const sources = stripes.map((stripe) => ({ ...stripe, address: this.addressOf(stripe.worker) }));
-    const { mathHash, opsHash } = this.ledger.entry(step - 1) ?? this.ledger.head;
-    const abort = new AbortController();
-    this.#checkpointAbort = abort;
-    const signal = AbortSignal.any([this.signal, abort.signal]);
-    const order = {
-      step,
-      sources,
-      term: this.#parts.term,
-      number: ++this.#checkpoints,
-      head: { mathHash, opsHash },
-    };
-    const written = this.context.checkpoints.write({
-      ...order,
-      signal,
-      stateDigest: this.#appliedDigest(step, stripes, signal),
-    });
-    void written.then(
-      (manifest) => {
-        const text = `checkpoint of step ${step} written (state ${manifest.stateSha256.slice(0, 12)})`;
-        this.context.recorder.event('checkpoint-written', step, text);
-        this.post({ kind: 'checkpoint-written', step });
-        void this.ledger.cutRedis(this.context.checkpoints.steps());
-      },
-      (error: unknown) => {
-        // An order that was taken back has failed already.
-        if (abort.signal.aborted) return;
-        this.post({ kind: 'checkpoint-failed', step, why: CriaError.from(error).message });
-      },
-    );
-  }
-
-  /** A worker that holds a stripe is gone: the others need not be pulled from. */
-  abandonCheckpoint(): void {
-    this.#checkpointAbort?.abort(new CriaError('EXCHANGE_ABORTED', 'a worker with a stripe is gone'));
-  }
-
   /** What a worker holds of the ledger beyond this leader's goes to the next recovery. */
   fetchEntries(worker: WorkerId, from: number): void {
     const { runId, coordinatorId: self, config, log } = this.context;
@@ -262,37 +220,6 @@ export class Leadership implements ControlSink {
     this.#resolveEnded({ kind: 'failed', error: CriaError.from(error) });
   }
 
-  /** Digest of state[step] as all who deliver a part of it report. */
-  async #appliedDigest(step: number, stripes: StripeOrder, signal: AbortSignal): Promise<string> {
-    const deadlineMs = this.nowMs() + APPLIED_WAIT_MS;
-    for (;;) {
-      const digests = stripes.map(({ worker }) => this.#reportedDigest(step, worker));
-      const [first = null] = digests;
-      if (first !== null && digests.every((digest) => digest !== null)) {
-        if (digests.every((digest) => digest === first)) return first;
-        throw new CriaError('STATE_DAMAGED', `members report different states of step ${step}`);
-      }
-      if (this.nowMs() > deadlineMs)
-        throw new CriaError('DEADLINE_EXCEEDED', `nobody reported the state of step ${step}`);
-      await sleep(this.context.clock, APPLIED_POLL_MS, signal);
-    }
-  }
-
-  #reportedDigest(step: number, worker: WorkerId): string | null {
-    const record = this.state.workers.get(worker);
-    const known = record?.position === step ? record.appliedDigest : null;
-    return this.#appliedDigests.get(step)?.get(worker) ?? known;
-  }
-
-  #rememberApplied(step: number, worker: WorkerId, digest: string): void {
-    const reported = this.#appliedDigests.get(step) ?? new Map<WorkerId, string>();
-    this.#appliedDigests.set(step, reported.set(worker, digest));
-    for (const old of this.#appliedDigests.keys()) {
-      if (this.#appliedDigests.size <= APPLIED_KEPT) break;
-      this.#appliedDigests.delete(old);
-    }
-  }
-
   #decide(event: LeaderEvent): void {
     // A process that was stopped finds all its timers due: nothing of what they say may be acted upon.
     if (!this.#parts.isHeld()) return this.stepDown('the lease was not renewed in time', 0);
@@ -312,7 +239,7 @@ export class Leadership implements ControlSink {
       this.timing.prepared(nowMs);
       this.stats.prepare(worker, message.value.stats);
     } else if (message.$case === 'applied') {
-      this.#rememberApplied(message.value.step, worker, message.value.stateDigest);
+      this.checkpoints.applied(message.value.step, worker, message.value.stateDigest);
     }
   }
 

@@ -13,6 +13,8 @@ import { percentiles } from './percentiles.js';
 
 const LOSSES = Number(process.env['CRIA_FIGURES_LOSSES'] ?? '20');
 const FIGURES_MS = 3_600_000;
+/** Sequences of a step that takes about as long as a new worker needs to come. */
+const LONG_STEPS = 256;
 /** Later kills fall at other moments of a step. */
 const PHASES = [0.1, 0.35, 0.6, 0.85];
 
@@ -59,7 +61,7 @@ describe.runIf(process.platform === 'linux')('what a loss costs', () => {
   for (const onLoss of ['salvage', 'discard'] as const) {
     for (const everySteps of [5.5, 1.4]) {
       figure(`one kill per ${everySteps} step times, ${onLoss}`, async (stage) => {
-        const run = await startFiguresRun(stage, { workers: 2, onLoss });
+        const run = await startFiguresRun(stage, { workers: 2, onLoss, globalBatch: LONG_STEPS });
         return { everySteps, onLoss, ...(await underKills(run, everySteps)) };
       });
     }
@@ -128,7 +130,7 @@ async function join(
 /** Steps a second undisturbed, then under kills; the share of time in which a worker was away. */
 async function underKills(run: DisturbedRun, everySteps: number): Promise<object> {
   const { stage } = run;
-  const undisturbed = await speedOver(stage, async () => stage.committed(stage.run.steps() + 25));
+  const undisturbed = await speedOver(stage, async () => stage.committed(stage.run.steps() + 15));
   const pauseMs = (1000 * everySteps) / undisturbed.stepsPerSecond;
   let awaySeconds = 0;
   let kills = 0;

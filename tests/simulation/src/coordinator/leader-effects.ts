@@ -70,6 +70,7 @@ export function carryOut(leadership: Leadership, effect: LeaderEffect): void {
 function welcome(leadership: Leadership, { worker, role, step, keep, donors }: EffectOf<'welcome'>): void {
   const { cluster, term, ledger, process, peerAddress } = leadership;
   const isLoad = role === 'load';
+  if (isLoad || role === 'shadow') leadership.gaveUp.add(worker);
   const value = {
     ...{ runId: cluster.rules.runId, term, role: ROLES[role], step, keep: [...keep] },
     donors: isLoad

@@ -57,6 +57,8 @@ export class Leadership implements ControlSink {
   readonly abort = new Abort();
   /** Digests of state[step] as members report them. */
   readonly appliedDigests = new Map<number, Map<string, string>>();
+  /** Told to load or copy a state since their last Hello: the one that they have is as good as gone. */
+  readonly gaveUp = new Set<string>();
   readonly #parts: LeadershipParts;
   readonly #queue: LeaderEvent[] = [];
   readonly #ended = new Future<LeadershipEnd>();
@@ -197,7 +199,10 @@ export class Leadership implements ControlSink {
   }
 
   #takeNote(worker: string, message: WorkerMessage): void {
-    if (message.$case === 'hello') this.#addresses.set(worker, message.value.address);
+    if (message.$case === 'hello') {
+      this.#addresses.set(worker, message.value.address);
+      this.gaveUp.delete(worker);
+    }
     if (message.$case !== 'applied') return;
     const { step, stateDigest } = message.value;
     const reported = this.appliedDigests.get(step) ?? new Map<string, string>();
