@@ -31,6 +31,10 @@ export function redisIsNotTheTruth(): void {
 
     await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '1mb'));
     await stage.until('it waits', () => staysAt(stage));
+    await stage.until(
+      'it says why',
+      async () => (await stage.status())?.reason.includes('raise its maxmemory') ?? false,
+    );
     await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '0'));
     await run.whole();
 
