@@ -1,5 +1,5 @@
 // The workers of a run as a table, for `cria status` and `cria watch`.
-import { formatCount, formatDuration } from '@cria/metrics';
+import { formatBytes, formatCount, formatDuration } from '@cria/metrics';
 import type { MemberData } from '../watch/run-data.js';
 import type { TableColumn } from './table.js';
 
@@ -63,9 +63,11 @@ function slotsOf({ slots, role }: MemberData): string {
   return slots.length > 6 ? String(slots.length) : slots.join(',');
 }
 
-/** How busy, and how much of its memory is taken: `97% 61GB`. */
+/** How busy, and how much of its memory is taken: `97% 56.8GiB`; what nobody can say is left out. */
 function gpuOf({ gpu }: MemberData): string {
-  return gpu === null ? '-' : `${Math.round(gpu.use * 100)}% ${bytes(gpu.memoryBytes)}`;
+  const use = gpu?.use == null ? [] : [`${Math.round(gpu.use * 100)}%`];
+  const memory = gpu?.memoryBytes == null ? [] : [formatBytes(gpu.memoryBytes)];
+  return [...use, ...memory].join(' ') || '-';
 }
 
 /** The vendor's name says nothing that the model's does not. */
@@ -82,5 +84,5 @@ function ratio(value: number | null): string {
 }
 
 function bytes(value: number): string {
-  return value > 0 ? `${formatCount(value)}B` : '-';
+  return value > 0 ? formatBytes(value) : '-';
 }

@@ -44,8 +44,8 @@ export interface MemberData {
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly memoryBytes: number;
-  /** null: it computes on none, or nobody can say. `use`: share of the time, 0 to 1. */
-  readonly gpu: { readonly use: number; readonly memoryBytes: number } | null;
+  /** null: it computes on none. `use`: share of the time, 0 to 1; null where nobody can say. */
+  readonly gpu: { readonly use: number | null; readonly memoryBytes: number | null } | null;
   /** Of Cria; empty where an older coordinator does not say. */
   readonly version: string;
   readonly lastContactMs: number;
@@ -180,8 +180,9 @@ function readMember(value: unknown): MemberData {
 }
 
 function readGpu(value: unknown): MemberData['gpu'] {
+  if (typeof value !== 'object' || value === null) return null;
   const { use, memoryBytes } = fieldsOf(value);
-  return typeof use === 'number' && typeof memoryBytes === 'number' ? { use, memoryBytes } : null;
+  return { use: numberOrNull(use), memoryBytes: numberOrNull(memoryBytes) };
 }
 
 /** An older coordinator does not compare the members. */

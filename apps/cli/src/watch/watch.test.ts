@@ -58,7 +58,7 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     const terminal = watch(address);
     await terminal.shows(QUICKSTART_RUNS);
     await terminal.shows(CURVE);
-    await terminal.shows(/^w-[0-9a-f]{6} +\d,\d.* +\d\.\dk .* 97% 61\.0GB .*ok$/m);
+    await terminal.shows(/^w-[0-9a-f]{6} +\d,\d.* +\d\.\dk .* 97% 56\.8GiB .*ok$/m);
     await terminal.shows('checkpoint of step 100 is written and verified');
     const before = stepOf(terminal);
     await terminal.shows(() => stepOf(terminal) > before + 1);
