@@ -23,14 +23,8 @@ afterEach(() => rmSync(outDir, { recursive: true }));
 
 function failureAfter(log: string, refusal: string | null, code = 1): { code: string; message: string } {
   writeFileSync(logFile, log);
-  const { code: errorCode, message } = childFailure(
-    FLAPPING,
-    { code, signal: null },
-    {
-      ...{ outDir, logFile, refusal },
-    },
-  );
-  return { code: errorCode, message };
+  const failure = childFailure(FLAPPING, { code, signal: null }, { outDir, logFile, refusal });
+  return { code: failure.code, message: failure.message };
 }
 
 describe('a child that is given up', () => {
