@@ -128,7 +128,17 @@ export class CoordinatorProcess {
     this.#endedWallMs = systemClock.wallMs();
     const kinds = { finished: 'run-finished', stopped: 'run-stopped', failed: 'run-failed' } as const;
     recorder.event(kinds[ending], recorder.history.endStep, reason === '' ? `the run has ${ending}` : reason);
-    this.#writeRunFile();
+    this.#writeEnd(ending === 'failed');
+  }
+
+  /** What made the run fail, often the same disk, is what there is to tell then. */
+  #writeEnd(hasFailed: boolean): void {
+    try {
+      this.#writeRunFile();
+    } catch (error) {
+      if (!hasFailed) throw error;
+      this.#serving.log.error({ error: String(error) }, 'run.json does not say how the run ended');
+    }
   }
 
   async #openAlerts(recorder: RunRecorder): Promise<void> {
@@ -160,6 +170,7 @@ export class CoordinatorProcess {
       leaderStatus: () => this.#leaderView.status,
       ended: () => this.#end,
       leader: () => this.coordinator?.leader ?? { id: '', term: 0 },
+      trouble: () => this.coordinator?.trouble ?? null,
       coordinators: () => this.#coordinatorViews(),
       checkpoints: () => this.#context.checkpoints.views(),
       alerts: this.#alerts,

@@ -64,6 +64,7 @@ export class Coordinator {
   /** When this process first found another one leading. */
   #stoodBySinceMs: number | null = null;
   #hasLed = false;
+  #trouble: string | null = null;
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
@@ -98,6 +99,11 @@ export class Coordinator {
   get leaderHttpAddress(): string | null {
     if (this.#leadership !== null || this.#holder === null) return null;
     return this.#seen.find(({ id }) => id === this.#holder?.leader)?.httpAddress ?? null;
+  }
+
+  /** Why this process can neither lead nor learn who does, as last told; null when nothing keeps it from that. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   /** Coordinators that announced themselves lately, this one included. */
@@ -149,11 +155,13 @@ export class Coordinator {
     while (!signal.aborted) {
       try {
         const result = await this.#lease.acquire(context.coordinatorId, this.#at(), leaseMs);
+        this.#trouble = null;
         if (result.kind === 'acquired') return result;
         this.#holder = result.holder;
         this.#stoodBySinceMs ??= clock.monotonicMs();
       } catch (error) {
         if (!CriaError.is(error) || error.action !== 'retry') throw error;
+        this.#trouble = error.message;
         log.warn({ error: error.message }, 'Redis does not answer; tried again');
       }
       await sleep(clock, leaseMs / ASKS_PER_LEASE, signal).catch(() => undefined);

@@ -40,6 +40,8 @@ export interface StatusSource {
   /** How the run ended, once it has. */
   ended(): { readonly ending: 'finished' | 'stopped' | 'failed'; readonly reason: string } | null;
   leader(): { readonly id: string; readonly term: number };
+  /** What keeps this process from leading while nobody does; null when nothing is known to. */
+  trouble(): string | null;
   coordinators(): RunStatus['coordinators'];
   checkpoints(): readonly CheckpointView[];
   readonly alerts: AlertWatch;
@@ -216,7 +218,10 @@ export class StatusView implements RunView, LiveRun {
     const ended = this.#source.ended();
     if (ended !== null) return { phase: ended.ending, reason: ended.reason };
     const state = this.#source.leadership()?.state ?? null;
-    if (state === null) return { phase: 'starting', reason: 'nobody leads yet' };
+    if (state === null) {
+      const trouble = this.#source.trouble();
+      return { phase: 'starting', reason: `nobody leads yet${trouble === null ? '' : `: ${trouble}`}` };
+    }
     const reason = state.waitingFor === '' ? '' : `waits for ${state.waitingFor}`;
     // The wish takes effect between two steps.
     const isPaused = state.desired.paused && !state.committing && !stepHasBegun(state);

@@ -1,4 +1,15 @@
-import { appendFile, mkdtemp, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdtemp,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CriaError } from '@cria/runtime';
@@ -75,6 +86,28 @@ describe('the ledger file', () => {
     await expect(rename(unfinished, path)).rejects.toThrow(/ENOENT/);
     await file.close();
   });
+
+  it('leaves no half line where the disk is full, and says what to do', async () => {
+    const file = await takeOver(10, 'term-1');
+    await file.append(entries.slice(10, 12));
+    const failed = await onFullDisk(() => errorOf(file.append(entries.slice(12, 14))));
+    expect(failed.code).toBe('STORAGE_FAILED');
+    expect(failed.message).toBe(`cannot write ${path}: ENOSPC; free space or permit writing there`);
+    expect(await loadLedger(path)).toEqual({ entries: entries.slice(0, 12), cutOff: null });
+  });
+
+  /** FileHandle's class is not exported; its prototype is where a full disk can be played. */
+  async function onFullDisk<T>(during: () => Promise<T>): Promise<T> {
+    const handle = await open(path, 'r');
+    await handle.close();
+    const prototype = Object.getPrototypeOf(handle) as Pick<FileHandle, 'appendFile' | 'write'>;
+    const { appendFile: whole } = prototype;
+    prototype.appendFile = async function (this: FileHandle, text) {
+      await this.write(String(text).slice(0, 300));
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    };
+    return during().finally(() => (prototype.appendFile = whole));
+  }
 
   it('reports a directory that is not there', async () => {
     path = join(directory, 'missing', 'ledger.jsonl');

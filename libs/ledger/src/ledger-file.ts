@@ -33,16 +33,19 @@ export class LedgerFile {
   readonly path: string;
   readonly #file: FileHandle;
   #head: ChainPoint;
+  /** Size of what was written whole. */
+  #sizeBytes: number;
   /** All writes and syncs, one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #pendingSync: Promise<void> | null = null;
   #failure: CriaError | null = null;
   #closing: Promise<void> | null = null;
 
-  private constructor(path: string, file: FileHandle, head: ChainPoint) {
+  private constructor(path: string, file: FileHandle, at: { head: ChainPoint; sizeBytes: number }) {
     this.path = path;
     this.#file = file;
-    this.#head = head;
+    this.#head = at.head;
+    this.#sizeBytes = at.sizeBytes;
   }
 
   /** Writes a new file with the given entries, makes it durable and gives it the name. */
@@ -57,7 +60,7 @@ export class LedgerFile {
       await file.datasync();
       await rename(newPath, path);
       await syncDirectory(dirname(path));
-      return new LedgerFile(path, file, head);
+      return new LedgerFile(path, file, { head, sizeBytes: (await file.stat()).size });
     } catch (error) {
       await file?.close().catch(() => undefined); // the first error is the one to tell
       await rm(newPath, { force: true }).catch(() => undefined);
@@ -74,9 +77,18 @@ export class LedgerFile {
   append(entries: readonly LedgerEntry[]): Promise<void> {
     for (const entry of entries) this.#advance(entry);
     const text = entries.map((entry) => `${formatLine(entry)}\n`).join('');
-    return this.#enqueue(async () => {
+    return this.#enqueue(() => this.#appendWhole(text));
+  }
+
+  /** All of the text or nothing of it: a full disk takes the beginning of a line, and gives it back. */
+  async #appendWhole(text: string): Promise<void> {
+    try {
       await this.#file.appendFile(text);
-    });
+      this.#sizeBytes += Buffer.byteLength(text);
+    } catch (error) {
+      await this.#file.truncate(this.#sizeBytes).catch(() => undefined); // the write's error is the one to tell
+      throw error;
+    }
   }
 
   /** Resolves when everything appended before this call is durable. Calls that wait together share one fdatasync. */

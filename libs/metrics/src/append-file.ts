@@ -102,6 +102,8 @@ export class AppendFile {
       return true;
     } catch (error) {
       this.#keep(records);
+      // A full disk still lets go of bytes: nobody who reads the file meanwhile finds half a record.
+      await this.#cutTail().catch(() => 0);
       const trouble = `${this.path} cannot be written; its records are kept in memory until it can`;
       if (!this.#failing) this.#onTrouble(new CriaError('STORAGE_FAILED', trouble, { cause: error }));
       this.#failing = true;
@@ -112,11 +114,17 @@ export class AppendFile {
   /** Cuts away what a writer that died or failed has left behind the last whole record. */
   async #repair(): Promise<void> {
     if (!this.#unrepaired) return;
+    const bytes = await this.#cutTail();
+    if (bytes > 0) this.#onRepair(bytes);
+  }
+
+  /** @returns how many bytes stood behind the last whole record */
+  async #cutTail(): Promise<number> {
     const whole = await this.#wholeBytes(this.#handle);
     const { size } = await this.#handle.stat();
-    if (whole >= size) return;
+    if (whole >= size) return 0;
     await this.#handle.truncate(whole);
-    this.#onRepair(size - whole);
+    return size - whole;
   }
 
   #keep(records: Buffer[]): void {

@@ -36,7 +36,14 @@ export { estimateRemainingMs } from './pace.js';
 export { csvChunks } from './csv.js';
 export { PROMETHEUS_CONTENT_TYPE, formatPrometheus } from './prometheus.js';
 export type { MetricFamily, Sample } from './prometheus.js';
-export { formatCount, formatDuration, formatLoss, formatNorm, formatRate } from './console/numbers.js';
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatLoss,
+  formatNorm,
+  formatRate,
+} from './console/numbers.js';
 export { printable, printableAscii } from './console/printable.js';
 export { cellsOf, cutTo, fitLeft, fitRight } from './console/text-cells.js';
 export { NO_COLOURS, terminalStyle } from './console/terminal-style.js';

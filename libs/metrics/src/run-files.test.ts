@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile, appendFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -88,6 +88,7 @@ describe('metrics.jsonl', () => {
     await failingWrites(path, async () => {
       file.append(rowAt(1));
       await file.flush();
+      expect(await rowsOf(path)).toEqual({ rows: [rowAt(0)], bad: [] });
       file.append(rowAt(2));
       await file.flush();
     });
@@ -138,19 +139,25 @@ describe('events.jsonl', () => {
   });
 });
 
-/** FileHandle's class is not exported; its prototype is where a full disk can be played. */
-async function handlePrototype(path: string): Promise<object> {
-  const { open } = await import('node:fs/promises');
-  const handle = await open(path, 'r');
-  await handle.close();
-  return Object.getPrototypeOf(handle) as object;
+interface Writing {
+  write(bytes: Buffer, offset: number, length?: number): Promise<{ bytesWritten: number }>;
 }
 
+/** FileHandle's class is not exported; its prototype is where a full disk can be played. */
+async function handlePrototype(path: string): Promise<Writing> {
+  const handle = await open(path, 'r');
+  await handle.close();
+  return Object.getPrototypeOf(handle) as Writing;
+}
+
+/** As on a disk that fills up: the first bytes are taken, the rest is refused. */
 async function failingWrites(path: string, during: () => Promise<void>): Promise<void> {
-  const prototype = (await handlePrototype(path)) as { write: unknown };
+  const prototype = await handlePrototype(path);
   const write = prototype.write;
-  prototype.write = () =>
-    Promise.reject(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }));
+  prototype.write = function (bytes, offset) {
+    if (offset === 0) return write.call(this, bytes, 0, 20);
+    return Promise.reject(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }));
+  };
   try {
     await during();
   } finally {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 export interface Status {
   readonly phase: string;
+  readonly reason: string;
   readonly step: number;
   readonly term: number;
   readonly leader: string;

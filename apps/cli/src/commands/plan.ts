@@ -1,4 +1,4 @@
-import { formatCount } from '@cria/metrics';
+import { formatBytes, formatCount } from '@cria/metrics';
 import { CriaError } from '@cria/runtime';
 import { Option, type Command } from 'commander';
 import { act, describeCommand, numberBetween, wholeNumber } from '../command.js';
@@ -63,7 +63,7 @@ function describePlan(plan: Plan): string {
     ["a worker's state", gibibytes(plan.workerMemoryBytes)],
     ['a checkpoint', gibibytes(plan.checkpointBytes)],
     ['exchange', `${gibibytes(plan.exchangeBytesPerStep)} a step and worker`],
-    ['tokens sent', `${formatCount(plan.tokenBytesPerStep)}B a step`],
+    ['tokens sent', `${formatBytes(plan.tokenBytesPerStep)} a step`],
     ['failures', plan.expectedFailures.toFixed(1)],
   ];
   return rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join('\n');

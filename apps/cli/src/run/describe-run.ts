@@ -31,7 +31,7 @@ export function describeRun(run: DescribedRun, options: { width: number; style: 
     ({ wallMs, kind, text }) =>
       `${timeOfDay(wallMs)} ${signOf(gravityOf(kind as RunEventKind), style)} ${show(text)}`,
   );
-  const table = formatTable(memberColumns(show, 'numbers'), run.members, {
+  const table = formatTable(memberColumns(show, run.members), run.members, {
     width,
     ellipsis: glyphs.ellipsis,
   });

@@ -1,29 +1,47 @@
 // The workers of a run as a table, for `cria status` and `cria watch`.
-import { formatCount, formatDuration } from '@cria/metrics';
+import { formatBytes, formatCount, formatDuration } from '@cria/metrics';
 import type { MemberData } from '../watch/run-data.js';
 import type { TableColumn } from './table.js';
 
 /** Silence is not death: before this, a contact is ordinary and its age only noise. */
 export const SILENT_MS = 3_000;
 
-/** @param show makes text of others printable */
+/**
+ * What fits 80 columns comes first: who, how far and how fast, with what memory and GPU; at 120 there are version, host
+ * and device too. The GPU has a column where anybody has one.
+ *
+ * @param show makes text of others printable
+ */
 export function memberColumns(
   show: (text: string) => string,
-  slots: 'numbers' | 'count',
+  members: readonly MemberData[],
 ): ReadonlyArray<TableColumn<MemberData>> {
+  const gpu: TableColumn<MemberData> = {
+    title: 'gpu',
+    align: 'right',
+    rank: 5,
+    cell: (member) => gpuOf(member),
+  };
   return [
     { title: 'worker', align: 'left', rank: 0, cell: ({ id }) => show(id) },
-    { title: 'role', align: 'left', rank: 5, cell: ({ role }) => show(role) },
-    { title: 'slots', align: 'right', rank: 4, cell: (member) => slotsOf(member, slots) },
+    { title: 'role', align: 'left', rank: 11, cell: ({ role }) => show(role) },
+    { title: 'slots', align: 'right', rank: 4, cell: (member) => show(slotsOf(member)) },
     { title: 'tok/s', align: 'right', rank: 2, cell: (member) => speedOf(member) },
     { title: 'speed', align: 'right', rank: 3, cell: ({ speedRatio }) => ratio(speedRatio) },
     { title: 'wait', align: 'right', rank: 6, cell: ({ waitMs }) => `${Math.round(waitMs)} ms` },
-    { title: 'received', align: 'right', rank: 9, cell: (member) => bytes(member.bytesReceived) },
-    { title: 'sent', align: 'right', rank: 10, cell: (member) => bytes(member.bytesSent) },
-    { title: 'memory', align: 'right', rank: 8, cell: (member) => bytes(member.memoryBytes) },
-    { title: 'device', align: 'left', rank: 11, cell: ({ device }) => show(device) },
-    { title: 'host', align: 'left', rank: 7, cell: ({ host }) => show(host) },
-    { title: 'pid', align: 'right', rank: 12, cell: ({ pid }) => String(pid) },
+    { title: 'received', align: 'right', rank: 12, cell: (member) => bytes(member.bytesReceived) },
+    { title: 'sent', align: 'right', rank: 13, cell: (member) => bytes(member.bytesSent) },
+    { title: 'memory', align: 'right', rank: 7, cell: (member) => bytes(member.memoryBytes) },
+    ...(members.some((member) => member.gpu !== null) ? [gpu] : []),
+    { title: 'device', align: 'left', rank: 10, cell: ({ device }) => show(shortDevice(device)) },
+    {
+      title: 'version',
+      align: 'left',
+      rank: 8,
+      cell: ({ version }) => (version === '' ? '-' : show(version)),
+    },
+    { title: 'host', align: 'left', rank: 9, cell: ({ host }) => show(host) },
+    { title: 'pid', align: 'right', rank: 14, cell: ({ pid }) => String(pid) },
     { title: 'contact', align: 'left', rank: 1, cell: (member) => contactOf(member) },
   ];
 }
@@ -39,9 +57,22 @@ export function isStraggler({ speedRatio }: MemberData): boolean {
   return speedRatio !== null && speedRatio <= 0.5;
 }
 
-function slotsOf({ slots }: MemberData, how: 'numbers' | 'count'): string {
-  if (slots.length === 0) return '-';
-  return how === 'count' || slots.length > 6 ? String(slots.length) : slots.join(',');
+/** Who is no member has no slots; that he catches up or waits is worth more than a dash. */
+function slotsOf({ slots, role }: MemberData): string {
+  if (slots.length === 0) return role === 'member' ? '-' : role;
+  return slots.length > 6 ? String(slots.length) : slots.join(',');
+}
+
+/** How busy, and how much of its memory is taken: `97% 56.8GiB`; what nobody can say is left out. */
+function gpuOf({ gpu }: MemberData): string {
+  const use = gpu?.use == null ? [] : [`${Math.round(gpu.use * 100)}%`];
+  const memory = gpu?.memoryBytes == null ? [] : [formatBytes(gpu.memoryBytes)];
+  return [...use, ...memory].join(' ') || '-';
+}
+
+/** The vendor's name says nothing that the model's does not. */
+function shortDevice(device: string): string {
+  return device.replace(/\bNVIDIA /, '');
 }
 
 function speedOf({ tokensPerSecond }: MemberData): string {
@@ -53,5 +84,5 @@ function ratio(value: number | null): string {
 }
 
 function bytes(value: number): string {
-  return value > 0 ? `${formatCount(value)}B` : '-';
+  return value > 0 ? formatBytes(value) : '-';
 }

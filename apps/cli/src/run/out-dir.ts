@@ -27,13 +27,30 @@ export function chooseOutDir(options: { out: string | null; run: string; resume:
 
 /** Makes the directory and writes something into it. Throws USAGE or STORAGE_FAILED with the remedy. */
 export function makeOutDir(folder: string): void {
-  const probe = join(folder, `.write-test-${process.pid}`);
   try {
     mkdirSync(join(folder, 'logs'), { recursive: true });
-    writeFileSync(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
-    rmSync(probe);
+    tryWriting(folder);
   } catch (error) {
     throw cannotWrite(folder, error);
+  }
+}
+
+/** What the operating system answers to who writes into the directory now (`ENOSPC`); null when it lets him. */
+export function refusalOf(folder: string): string | null {
+  try {
+    tryWriting(folder);
+    return null;
+  } catch (error) {
+    return systemCode(error) ?? String(error);
+  }
+}
+
+function tryWriting(folder: string): void {
+  const probe = join(folder, `.write-test-${process.pid}`);
+  try {
+    writeFileSync(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
+  } finally {
+    rmSync(probe, { force: true });
   }
 }
 

@@ -1,6 +1,6 @@
 // `cria up` as a process with stand-ins for coordinator and worker (testing/stub-cria.mjs) and a real Redis.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,17 +41,21 @@ interface Up {
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
-function startUp(steps: number, environment: NodeJS.ProcessEnv = {}, flags: readonly string[] = []): Up {
+function startUp(
+  steps: number,
+  environment: NodeJS.ProcessEnv = {},
+  { flags = [], stderr = 'pipe' }: { flags?: readonly string[]; stderr?: 'pipe' | number } = {},
+): Up {
   const child = spawn(process.execPath, [SCRIPT, out, String(steps), data, ...flags], {
     env: { ...process.env, STUB_ORDER: join(folder, 'order'), ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', stderr],
     // A process group of its own, as a shell gives to a job.
     detached: true,
   });
   started.push(child);
   const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
   const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
     child.once('close', (code) => resolve({ code, ...output })),
   );
@@ -145,6 +149,14 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
     await until(() => leftOver(pids).length === 0, 'everybody has ended');
   });
 
+  it('trains on where its own lines go to a disk that is full', async () => {
+    const full = openSync('/dev/full', 'w');
+    const { code, stdout } = await startUp(20, {}, { stderr: full }).ended;
+    closeSync(full);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ run: 'stub', steps: 20 });
+  });
+
   it.each(['redis', 'coordinator-0', 'worker-1'])('starts %s again when it is killed', async (place) => {
     const up = startUp(60);
     await held(isTraining, 'it trains');
@@ -205,7 +217,7 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
     await until(isTraining, 'it trains');
     const before = steps();
     first.process.kill('SIGKILL');
-    const { code, stdout } = await startUp(before + 50, {}, ['--resume']).ended;
+    const { code, stdout } = await startUp(before + 50, {}, { flags: ['--resume'] }).ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ steps: before + 50 });
   });
@@ -213,7 +225,7 @@ describe.runIf(process.platform === 'linux')('cria up', () => {
   it('does not resume a run that is under way', async () => {
     const first = startUp(MANY_STEPS);
     await until(isTraining, 'it trains');
-    const { code, stderr } = await startUp(MANY_STEPS, {}, ['--resume']).ended;
+    const { code, stderr } = await startUp(MANY_STEPS, {}, { flags: ['--resume'] }).ended;
     expect(stderr).toContain(`end it with \`cria stop --out ${out}\` first`);
     expect(code).toBe(2);
     first.process.kill('SIGTERM');

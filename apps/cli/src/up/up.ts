@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import type { RunFile, RunOutcome } from '@cria/coordinator';
 import { ConsoleReporter } from '@cria/metrics';
 import type { RunConfig } from '@cria/protocol';
-import { CriaError, ResourceStack, createLog, sleep, systemClock } from '@cria/runtime';
+import { CriaError, ResourceStack, createLog, sleep, systemClock, systemCode } from '@cria/runtime';
 import { baseOf } from '../run/find-run.js';
-import { chooseOutDir, makeOutDir } from '../run/out-dir.js';
+import { chooseOutDir, makeOutDir, refusalOf } from '../run/out-dir.js';
 import { fetchStatus } from '../run/run-client.js';
 import { childFailure } from './child-failure.js';
+import { DiskWatch } from './disk-watch.js';
 import { expectIdle } from './expect-idle.js';
 import { Family } from './family.js';
 import { expectFreePort } from './free-port.js';
@@ -85,12 +86,22 @@ export async function up(request: UpRequest, signal: AbortSignal): Promise<UpEnd
   try {
     watchdog.start();
     resources.defer('the watchdog', () => watchdog.stop());
+    resources.defer("people's output", outliveFullDisk(request.stream));
     const threads = request.threads ?? threadsPerWorker(config.workers.target);
     const family = new Family({ ...request, threads, config, configFile, outDir, probe, log });
     return await new Session({ request, config, outDir, family, watchdog, log }).run(signal, resources);
   } finally {
     await resources.close();
   }
+}
+
+/** `cria up > run.log` on a disk that is full: the lines are lost, the run is not. Returns how to undo it. */
+function outliveFullDisk(stream: NodeJS.WriteStream): () => void {
+  const onError = (error: Error): void => {
+    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;
+  };
+  stream.on('error', onError);
+  return () => stream.off('error', onError);
 }
 
 function quietServices(): { clock: typeof systemClock; log: ReturnType<typeof createLog> } {
@@ -120,6 +131,7 @@ class Session {
   readonly #reporter: ConsoleReporter;
   readonly #supervisor: Supervisor;
   readonly #sampler: Sampler;
+  readonly #disk: DiskWatch;
   readonly #over = new AbortController();
   /** HOST:PORT of the dashboard that was named last. */
   #saidAddress: string | null = null;
@@ -129,6 +141,7 @@ class Session {
   constructor(parts: SessionParts) {
     const { request, config, outDir, family } = parts;
     this.#parts = parts;
+    this.#disk = new DiskWatch(outDir);
     this.#watch = new RunWatch(outDir, (pid) => family.isCoordinator(pid));
     this.#reporter = new ConsoleReporter({
       stream: request.stream,
@@ -149,7 +162,12 @@ class Session {
       launch: (place, signal) => family.launch(place, signal),
       isOver: () => hasEnded(this.#watch.runFile()),
       note: (sentence) => this.#reporter.line(`· ${sentence}`),
-      explain: (place, exit) => childFailure(place, exit, family.logFile(place)),
+      explain: (place, exit) =>
+        childFailure(place, exit, {
+          outDir,
+          logFile: family.logFile(place),
+          refusal: refusalOf(outDir),
+        }),
     });
   }
 
@@ -188,6 +206,8 @@ class Session {
     while (!signal.aborted) {
       const news = this.#watch.read();
       this.#show(news);
+      const diskNews = this.#disk.look();
+      if (diskNews !== null) this.#reporter.line(`· ${diskNews}`);
       if (news.file !== null) {
         if (hasEnded(news.file)) return news.file;
         await this.#follow(news.file);

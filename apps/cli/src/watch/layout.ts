@@ -201,7 +201,7 @@ function memberLines(members: readonly MemberData[], { columns, rows }: Size, st
   const sorted = [...members].sort((a, b) => weight(b) - weight(a));
   const hidden = Math.max(0, sorted.length - (rows - 1));
   const shown = sorted.slice(0, hidden > 0 ? rows - 2 : rows - 1);
-  const table = formatTable(memberColumns(printableIn(style), 'numbers'), shown, {
+  const table = formatTable(memberColumns(printableIn(style), members), shown, {
     width: columns,
     ellipsis: style.glyphs.ellipsis,
   });

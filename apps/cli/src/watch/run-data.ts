@@ -44,6 +44,10 @@ export interface MemberData {
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly memoryBytes: number;
+  /** null: it computes on none. `use`: share of the time, 0 to 1; null where nobody can say. */
+  readonly gpu: { readonly use: number | null; readonly memoryBytes: number | null } | null;
+  /** Of Cria; empty where an older coordinator does not say. */
+  readonly version: string;
   readonly lastContactMs: number;
 }
 
@@ -169,8 +173,16 @@ function readMember(value: unknown): MemberData {
     bytesReceived: number(f['bytesReceived'], 0),
     bytesSent: number(f['bytesSent'], 0),
     memoryBytes: number(f['memoryBytes'], 0),
+    gpu: readGpu(f['gpu']),
+    version: text(f['version'], ''),
     lastContactMs: number(f['lastContactMs'], 0),
   };
+}
+
+function readGpu(value: unknown): MemberData['gpu'] {
+  if (typeof value !== 'object' || value === null) return null;
+  const { use, memoryBytes } = fieldsOf(value);
+  return { use: numberOrNull(use), memoryBytes: numberOrNull(memoryBytes) };
 }
 
 /** An older coordinator does not compare the members. */

@@ -58,7 +58,7 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     const terminal = watch(address);
     await terminal.shows(QUICKSTART_RUNS);
     await terminal.shows(CURVE);
-    await terminal.shows(/^w-[0-9a-f]{6} +member +\d,\d +\d\.\dk .*ok$/m);
+    await terminal.shows(/^w-[0-9a-f]{6} +\d,\d.* +\d\.\dk .* 97% 56\.8GiB .*ok$/m);
     await terminal.shows('checkpoint of step 100 is written and verified');
     const before = stepOf(terminal);
     await terminal.shows(() => stepOf(terminal) > before + 1);
@@ -71,7 +71,7 @@ describe.skipIf(missing !== null)(`cria watch on a terminal${missing === null ? 
     const terminal = watch(address);
     await terminal.shows(CURVE);
     terminal.resize(120, 40);
-    await terminal.shows(/^worker .* memory +device +host +contact$/m);
+    await terminal.shows(/^worker +role .* memory +gpu +device +version +host +contact$/m);
     terminal.resize(20, 6);
     await terminal.shows(/^q quit {2}\? help$/m);
     expect(terminal.screen.lines()[0]).toBe('quickstart  running');

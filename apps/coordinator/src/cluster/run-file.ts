@@ -12,6 +12,7 @@ export function writeRunFile(outDir: string, file: RunFile): void {
   try {
     renameSync(temporary, path);
   } catch (cause) {
+    rmSync(temporary, { force: true });
     throw cannotWrite(path, cause);
   }
 }
@@ -57,10 +58,15 @@ function writeTemporary(path: string, file: RunFile): string {
     writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
     return temporary;
   } catch (cause) {
+    rmSync(temporary, { force: true });
     throw cannotWrite(path, cause);
   }
 }
 
 function cannotWrite(path: string, cause: unknown): CriaError {
-  return new CriaError('STORAGE_FAILED', `${path} cannot be written: ${String(cause)}`, { cause });
+  const why = systemCode(cause) ?? String(cause);
+  return new CriaError('STORAGE_FAILED', `cannot write ${path}: ${why}; free space or permit writing there`, {
+    context: { path, why },
+    cause,
+  });
 }

@@ -83,6 +83,14 @@ export const SMALL_CHARTS: readonly ChartSpec[] = [
     help: 'Time of the step that workers spent waiting for others.',
   },
   {
+    metric: 'dataMs',
+    title: 'Data wait',
+    unit: '',
+    format: formatMilliseconds,
+    smoothed: true,
+    help: 'Time of the step in which workers waited for their tokens to be read.',
+  },
+  {
     metric: 'bitsPerParameter',
     title: 'On the wire',
     unit: 'bits per parameter',

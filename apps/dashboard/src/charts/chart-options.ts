@@ -136,8 +136,11 @@ function hasRoomForDots(chart: uPlot, series: number, from: number, to: number):
   return values.filter((value) => value != null).length * DOT_ROOM_PX < chart.width;
 }
 
+/** A narrow chart has a label at both ends at least: counts are short (`12.5k`), a time of day is not. */
+const LABEL_ROOM_PX: Readonly<Record<Axis, number>> = { step: 48, tokens: 48, active: 60, time: 80 };
+
 function xAxis(axis: Axis, logX: boolean): uPlot.Axis {
-  const look = { ...axisLook(), size: 28, space: axis === 'time' ? 80 : 60 };
+  const look = { ...axisLook(), size: 28, space: LABEL_ROOM_PX[axis] };
   if (axis === 'time') return { ...look, values: timeTicks };
   const format = axis === 'active' ? formatDuration : formatTick;
   if (logX) {

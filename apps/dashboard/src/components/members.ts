@@ -57,6 +57,11 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Without the vendor's name, which says nothing that the model's does not, so that the model fits the column. */
+export function shortDevice(device: string): string {
+  return device.replace(/\bNVIDIA /, '');
+}
+
 export function matches({ id, host, device, engine }: Member, text: string): boolean {
   return `${id} ${host} ${device} ${engine ?? ''}`.toLowerCase().includes(text.toLowerCase());
 }

@@ -26,6 +26,11 @@ const SUMMARY_AGE_MS = 15_000;
 /** More than arrive while a curve is being fetched. */
 const KEPT_ROWS = 4_000;
 
+export interface BestLoss {
+  readonly loss: number;
+  readonly step: number;
+}
+
 export interface RowListener {
   (row: StepRow): void;
 }
@@ -38,6 +43,8 @@ export class RunFeed {
   latest = $state.raw<StepRow | null>(null);
   /** The newest evaluation: undefined when there was none, null when it was not finite. */
   valLoss = $state.raw<number | null | undefined>(undefined);
+  /** The best evaluation of the run so far. */
+  bestValLoss = $state.raw<BestLoss | null>(null);
   events = $state.raw<readonly RunEvent[]>([]);
   alerts = $state.raw<readonly Alert[]>([]);
   rules = $state.raw<readonly AlertRule[]>([]);
@@ -108,6 +115,10 @@ export class RunFeed {
   takeSummary(summary: RunSummary): void {
     this.summary = summary;
     this.#summaryAtMs = nowMs();
+    const { best, bestStep } = summary.metrics?.valLoss ?? {};
+    this.bestValLoss = best == null || bestStep == null ? null : { loss: best, step: bestStep };
+    // An evaluation may have come while the summary was under way.
+    for (const row of this.rows) this.#compareBest(row);
     this.#setStatus(summary);
   }
 
@@ -182,6 +193,7 @@ export class RunFeed {
     if (before !== null && row.segment === before.segment && row.step <= before.step) return;
     this.latest = row;
     if (row.valLoss === null || typeof row.valLoss === 'number') this.valLoss = row.valLoss;
+    this.#compareBest(row);
     this.rows.push(row);
     if (this.rows.length > KEPT_ROWS) this.rows.splice(0, KEPT_ROWS / 2);
     if (before !== null && row.segment !== before.segment) {
@@ -189,6 +201,12 @@ export class RunFeed {
       this.generation++;
     }
     this.#onRow(row);
+  }
+
+  /** The summary has it, but only every so often; what is told beside the newest evaluation must not be older. */
+  #compareBest({ step, valLoss }: StepRow): void {
+    if (typeof valLoss !== 'number' || valLoss >= (this.bestValLoss?.loss ?? Infinity)) return;
+    this.bestValLoss = { loss: valLoss, step };
   }
 
   #event(event: RunEvent): void {

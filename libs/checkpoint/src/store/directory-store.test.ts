@@ -87,6 +87,23 @@ describe('a directory store', () => {
     }
   });
 
+  it('is claimed again on a full disk, and leaves nothing half written where it cannot be claimed', async () => {
+    const location = join(await temporaryDirectory(), 'checkpoints');
+    const full = new DirectoryStore(location, {
+      ...nodeFileSystem,
+      writeFile: async (file) => {
+        await writeFile(file, '{"ver');
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      },
+    });
+    await expect(full.claim('ours')).rejects.toThrow(/cannot claim .*ENOSPC; the disk is full: free space/);
+    expect(await readdir(location)).toEqual([]);
+    await new DirectoryStore(location).claim('ours');
+    await full.claim('ours');
+    await expect(full.claim('theirs')).rejects.toMatchObject({ code: 'RUN_MISMATCH' });
+    expect(await readdir(location)).toEqual(['cria-store.json']);
+  });
+
   it('refuses a damaged owner file', async () => {
     const store = await emptyStore();
     await mkdir(store.location);

@@ -125,18 +125,10 @@ export class DirectoryStore implements CheckpointStore {
   }
 
   async claim(runId: string): Promise<void> {
-    const path = this.#path(OWNER_FILE);
-    const draft = `${path}.${randomId()}`;
-    await this.#attempt(`cannot claim ${this.location}`, async () => {
-      await this.#fs.mkdir(this.location, { recursive: true });
-      await this.#fs.writeFile(draft, `${JSON.stringify({ version: 1, runId })}\n`, { flush: true });
-      // A link, unlike a rename, does not replace what is there.
-      await this.#fs.link(draft, path).catch((error: unknown) => {
-        if (systemCode(error) !== 'EEXIST') throw error;
-      });
-      await this.#fs.rm(draft, { force: true });
-      await syncDirectory(this.#fs, this.location);
-    });
+    // Who comes back on a full disk need not write what stands there.
+    if ((await this.owner()) === null) {
+      await this.#attempt(`cannot claim ${this.location}`, () => this.#writeOwner(runId));
+    }
     const owner = await this.owner();
     if (owner === runId) return;
     throw new CriaError(
@@ -144,6 +136,23 @@ export class DirectoryStore implements CheckpointStore {
       `${this.location} holds the checkpoints of run ${owner}, not of ${runId}; choose another checkpoint.store, or --resume that run`,
       { context: { location: this.location, owner, runId } },
     );
+  }
+
+  /** Of several that write at once one does. */
+  async #writeOwner(runId: string): Promise<void> {
+    const path = this.#path(OWNER_FILE);
+    const draft = `${path}.${randomId()}`;
+    await this.#fs.mkdir(this.location, { recursive: true });
+    try {
+      await this.#fs.writeFile(draft, `${JSON.stringify({ version: 1, runId })}\n`, { flush: true });
+      // A link, unlike a rename, does not replace what is there.
+      await this.#fs.link(draft, path).catch((error: unknown) => {
+        if (systemCode(error) !== 'EEXIST') throw error;
+      });
+    } finally {
+      await this.#fs.rm(draft, { force: true });
+    }
+    await syncDirectory(this.#fs, this.location);
   }
 
   #path(...names: string[]): string {

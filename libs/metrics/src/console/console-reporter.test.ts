@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rowAt } from '../row-fixture.js';
 import { ConsoleReporter } from './console-reporter.js';
 import { formatEvent } from './event-line.js';
-import { formatCount, formatDuration, formatNorm, formatShortTime } from './numbers.js';
+import { formatBytes, formatCount, formatDuration, formatNorm, formatShortTime } from './numbers.js';
 import { StepLines } from './step-line.js';
 import { terminalStyle } from './terminal-style.js';
 import { cellsOf, cutTo, fitLeft, fitRight } from './text-cells.js';
@@ -212,8 +212,9 @@ describe('numbers for people', () => {
       '1.0k',
       '18.2k',
       '1.0M',
-      '98.2G',
+      '98.2B',
     ]);
+    expect([0, 1023, 432_013_312, 2 ** 40 - 1].map(formatBytes)).toEqual(['0B', '1023B', '412MiB', '1.0TiB']);
     expect([400, 59_000, 61_000, 3_725_000, 200 * 3_600_000].map(formatDuration)).toEqual([
       '0 s',
       '59 s',

@@ -1,15 +1,24 @@
-// How numbers are written for people: short, and of a width that does not change from one step to the next.
+// How numbers are written for people: short, and of a width that does not change from one step to the next. The pages
+// (apps/dashboard/src/format.ts) write the same numbers in the same units.
 
-/** 18234 as `18.2k`; at most four significant places. */
+/** 18234 as `18.2k`, 98.2 billion tokens as `98.2B`: at most four significant places. */
 export function formatCount(value: number): string {
-  const units = ['', 'k', 'M', 'G', 'T'] as const;
-  let scaled = value;
+  return scaled(value, 1000, ['', 'k', 'M', 'B', 'T']);
+}
+
+/** 432013312 as `412MiB`. */
+export function formatBytes(bytes: number): string {
+  return scaled(bytes, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
+}
+
+function scaled(value: number, base: number, units: readonly string[]): string {
+  let rest = value;
   let unit = 0;
-  while (Math.abs(scaled) >= 999.5 && unit < units.length - 1) {
-    scaled /= 1000;
+  while (Math.abs(rest) >= base * 0.9995 && unit < units.length - 1) {
+    rest /= base;
     unit++;
   }
-  return `${scaled >= 100 || unit === 0 ? scaled.toFixed(0) : scaled.toFixed(1)}${units[unit]}`;
+  return `${rest.toFixed(rest >= 100 || unit === 0 ? 0 : 1)}${units[unit]}`;
 }
 
 /** 1.31, 412.50, 7.31e+5: at most seven characters, two decimals as long as they fit. */

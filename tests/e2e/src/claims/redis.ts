@@ -43,6 +43,10 @@ export function redisIsNotTheTruth(): void {
     await stage.committed(stage.run.steps() + 20);
     kill(redis.pid, 'SIGKILL');
     await redis.closed;
+    await stage.until('the page says why nobody leads', async () => {
+      const { reason } = (await stage.status()) ?? { reason: '' };
+      return /^nobody leads yet: .*Redis at /.test(reason);
+    });
     rmSync(folder, { recursive: true });
     cpSync(backup, folder, { recursive: true });
     redis = await startRedis(folder, port);

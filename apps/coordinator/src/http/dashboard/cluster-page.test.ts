@@ -1,6 +1,6 @@
 // The cluster as the page shows it, its controls, and what happens to the page when its coordinator goes away.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DashboardBench, committed, newestStep } from '../fixture/dashboard-bench.js';
+import { DashboardBench, committed, lossPanel, newestStep } from '../fixture/dashboard-bench.js';
 import { SyntheticRun } from '../fixture/synthetic-run.js';
 
 const bench = new DashboardBench();
@@ -100,6 +100,12 @@ describe.skipIf(bench.executable === null)('the cluster', { timeout: 60_000 }, (
     await page.getByRole('rowheader').nth(199).waitFor();
     await page.getByRole('searchbox', { name: 'filter members' }).fill('node-3');
     await expect.poll(() => page.getByRole('rowheader').count()).toBeLessThan(40);
+    for (const place of ['Samples', 'Checkpoints', 'Ledger', 'Logs', 'Alerts', 'Configuration', 'All runs']) {
+      await page.getByRole('navigation').getByRole('link', { name: place }).click();
+      await page.locator('main .panel').first().waitFor();
+    }
+    await page.getByRole('rowheader', { name }).waitFor();
+    await lossPanel(page).getByText(name).waitFor();
     expect(errors).toEqual([]);
     expect(foreign).toEqual([]);
   });

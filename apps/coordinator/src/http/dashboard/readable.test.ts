@@ -16,6 +16,10 @@ const PAGES = [
 ];
 const FINE = { faint: [], nameless: [], mains: 1, navs: 1, headings: 1 };
 
+/** Labels of figures that have not the room for all their words. */
+const CUT_LABELS = `[...document.querySelectorAll('dt')]
+  .filter((label) => label.scrollWidth > label.clientWidth + 1).map((label) => label.textContent)`;
+
 async function onEveryPage(page: Page, look: (name: string) => Promise<void>): Promise<void> {
   for (const name of PAGES) {
     await page.getByRole('navigation').getByRole('link', { name }).click();
@@ -44,7 +48,8 @@ describe.skipIf(bench.executable === null)('every page', { timeout: 60_000 }, ()
     await page.setViewportSize({ width: 390, height: 844 });
     await onEveryPage(page, async (name) => {
       const width = await page.evaluate('document.documentElement.scrollWidth');
-      expect({ name, width }).toEqual({ name, width: 390 });
+      const cut = await page.evaluate(CUT_LABELS);
+      expect({ name, width, cut }).toEqual({ name, width: 390, cut: [] });
     });
   });
 });

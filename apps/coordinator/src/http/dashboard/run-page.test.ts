@@ -36,6 +36,22 @@ describe.skipIf(bench.executable === null)('the page of a run', { timeout: 60_00
     expect(foreign).toEqual([]);
   });
 
+  it('tells the best evaluation beside the newest, at once', async () => {
+    const run = committed(new SyntheticRun(), 60);
+    const { page, errors } = await bench.open(await bench.serve(run));
+    await page
+      .locator('.figures')
+      .getByText(/^best \d+\.\d+ at 49$/)
+      .waitFor();
+    run.commit({ valLoss: 1.5 });
+    // The summary, which has it too, is read again after a quarter of a minute.
+    await page.locator('.figures').getByText('best 1.500 at 60').waitFor({ timeout: 5_000 });
+    run.commit({ valLoss: 9 });
+    await page.locator('.figures').getByText('9.0000').waitFor();
+    expect(await page.locator('.figures').getByText('best 1.500 at 60').count()).toBe(1);
+    expect(errors).toEqual([]);
+  });
+
   it('loses no step that is committed while it loads', async () => {
     const run = committed(new SyntheticRun(), 60);
     const { metrics } = run;
