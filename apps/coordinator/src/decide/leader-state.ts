@@ -124,6 +124,8 @@ export interface WorkerRecord {
   slotMs: number | null;
   /** It has joined, and no slot of it has been found equal to another's: nothing of it is added. */
   isUnproven: boolean;
+  /** How often running it was told to load the newest checkpoint and came back without a state. */
+  failedLoads: number;
   /** Steps that it saw unproven. */
   unprovenSteps: number;
   /** Why it leaves at the end of the step (it said Leave, or the target fell); null while it stays. */

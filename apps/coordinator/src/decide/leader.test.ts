@@ -291,6 +291,16 @@ describe('a newcomer', () => {
     expect(bench.did('welcome')).toMatchObject([{ worker: A, role: 'load', step: 5 }]);
   });
 
+  it('that cannot load the checkpoint again and again makes the leader look at the checkpoints anew', () => {
+    const bench = new Bench({ target: 1, head: 5, manifestStep: 5 }).on({ kind: 'tick' }, 2000).hello(A);
+    bench.hello(A).hello(A);
+    expect(bench.did('welcome')).toMatchObject([{ worker: A, role: 'load', step: 5 }]);
+    expect(bench.did('step-down')).toEqual([]);
+    expect(bench.hello(A).did('step-down')).toMatchObject([
+      { why: expect.stringContaining('checkpoint of step 5') as string },
+    ]);
+  });
+
   it('replays from the checkpoint below the head when nobody has a newer state (H8)', () => {
     const bench = new Bench({ target: 1, head: 5, manifestStep: 3 }).on({ kind: 'tick' }, 2000).hello(A);
     bench.hello(A, { empty: false, position: 3 });

@@ -47,6 +47,8 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   const record = recordOf(hello, before?.joinedMs ?? nowMs, nowMs);
   // It has copied or loaded its state and never computed a slot here.
   record.isUnproven = before?.isUnproven === true || before?.role === 'shadow';
+  if (before?.role === 'load' && hello.empty) record.failedLoads = before.failedLoads + 1;
+  if (record.failedLoads >= FAILED_LOADS_MAX) return lookAtCheckpointsAnew(turn, record);
   addWorker(state, record);
   state.hellos.set(record.id, hello);
   heedVoid(turn, hello.newestVoid);
@@ -54,6 +56,14 @@ export function acceptHello(turn: Turn, hello: HelloFacts): void {
   if (dismissWrongCopy(turn, record)) return;
   if (state.phase === 'run') placeWorker(turn, record);
   shrinkToTarget(turn);
+}
+
+/** So often a checkpoint may not be loaded before it is read again: it was whole when this leadership began. */
+const FAILED_LOADS_MAX = 3;
+
+function lookAtCheckpointsAnew({ state, effects }: Turn, { id }: WorkerRecord): void {
+  const why = `${id} could not load the checkpoint of step ${state.manifestStep} ${FAILED_LOADS_MAX} times`;
+  effects.push({ do: 'step-down', why, termAtLeast: 0 });
 }
 
 /** A state that the ledger contradicts helps nobody: the worker comes back without one. */
@@ -187,6 +197,7 @@ function recordOf(hello: HelloFacts, joinedMs: number, nowMs: number): WorkerRec
     busySinceMs: nowMs,
     slotMs: null,
     isUnproven: false,
+    failedLoads: 0,
     unprovenSteps: 0,
     leaving: null,
   };

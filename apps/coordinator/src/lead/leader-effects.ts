@@ -78,9 +78,15 @@ function welcome(leadership: Leadership, effect: EffectOf<'welcome'>): void {
     donors,
     coordinators: leadership.context.coordinators(),
     mathHash: leadership.ledger.mathHashAt(step),
-    stateDigest: leadership.ledger.entry(step)?.math.stateDigest ?? '',
+    stateDigest: stateDigestAt(leadership, step),
   };
   leadership.send(worker, { $case: 'welcome', value });
+}
+
+/** What the ledger says of state[step], or at its head the checkpoint; empty when neither does. */
+function stateDigestAt({ ledger, context }: Leadership, step: number): string {
+  const { newest } = context.checkpoints;
+  return ledger.entry(step)?.math.stateDigest ?? (newest?.step === step ? newest.stateDigest : '');
 }
 
 function grant(leadership: Leadership, { worker, step, slots, spares }: EffectOf<'grant'>): void {

@@ -2,6 +2,8 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { lastObject } from '../cria.js';
+import { DisturbedRun } from '../disturbed-run.js';
+import { kill } from '../processes.js';
 import { expectUndisturbed, reference, tiny } from '../reference.js';
 import { claim, CLAIM_MS, onStage, type Life, type Stage } from '../stage.js';
 import { TINY } from '../tiny-run.js';
@@ -47,6 +49,22 @@ export function damage(): void {
       expect(stage.run.replayed()).toEqual([4, 5, 6, 7]);
       // The bad one has been replaced on the way.
       expect((await stage.cria('checkpoints', 'verify', stage.run.path)).code).toBe(0);
+    },
+  );
+
+  claim(
+    'a bit that flips in a checkpoint while the run goes on: who cannot load it says so',
+    async (stage) => {
+      const run = new DisturbedRun(stage, { workers: 1 });
+      await run.begun();
+      await stage.checkpointed(20);
+      const stands = await stage.stoppedAt('computing');
+      const [newest = 0] = await stage.run.checkpoints();
+      flipBit(stage, newest, /^model.*\.safetensors$/);
+      kill(stands, 'SIGKILL');
+      await run.whole([stands]);
+      await run.compare();
+      expect(run.said).toContain(`checkpoint of step ${newest} does not verify`);
     },
   );
 
