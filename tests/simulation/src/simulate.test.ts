@@ -13,6 +13,8 @@ const FOUND: ReadonlyArray<readonly [seed: number, what: string]> = [
     'a state copied from a worker that was damaged after it had applied, and dismissed before it could be compared',
   ],
   [21175, 'a damaged donor that waited at rest, whose copies were sent away one after the other'],
+  [1534, 'ledger entries of a waiting worker that the run could use only later'],
+  [29690, 'a worker ahead of a lost ledger, without which there were fewer than workers.min'],
   [36227, 'a copy that began late, behind a slot, and had missed the Commit before'],
   [60095, 'a last checkpoint that was ordered thrice before the damaged member could say so'],
 ];

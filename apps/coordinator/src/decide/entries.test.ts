@@ -44,7 +44,7 @@ describe('ledger entries that only a worker has', () => {
     expect(bench.did('grant')).toEqual([]);
   });
 
-  it('are computed again when everybody is ahead of the ledger and nobody has them', () => {
+  it('are computed again when nobody has them: who is ahead of the ledger begins anew where the run is', () => {
     const bench = behindItsWorker(7).on({ kind: 'tick' }, 2000);
     expect(bench.did('welcome')).toMatchObject([{ worker: A, role: 'wait' }]);
     bench.on({ kind: 'contact', worker: A }, 2000).on({ kind: 'tick' });

@@ -2,7 +2,7 @@
 import { checkpointFailed, checkpointWritten } from './checkpoint.js';
 import { takeApplied, takeAppended, tryCommit } from './commit.js';
 import { grantOpenSlots, isOverdue, releaseFromStragglers, slotIsDone, slotIsReleased } from './compute.js';
-import { takeEntries } from './entries.js';
+import { isBeyondTheLedger, takeEntries } from './entries.js';
 import { askForEvaluations, takeEvaluated } from './evaluate.js';
 import { settleComplaints, startExchange, takeComplaint, takePrepared } from './exchange.js';
 import type { LeaderEffect, LeaderEvent } from './leader-events.js';
@@ -145,6 +145,9 @@ function suspectTheSilent(turn: Turn): void {
       nowMs - record.behindSinceMs > LAG_SUSPECTS * state.rules.suspectMs
     ) {
       loseWorker(turn, record, { why: 'it did not get to the step that the run is at', evict: true });
+    } else if (isBeyondTheLedger(turn, record)) {
+      const why = `the ledger is lost from step ${state.head} on: it begins anew where the run is`;
+      loseWorker(turn, record, { why, evict: true });
     } else if (appliesTooLong(state, record, nowMs)) {
       loseWorker(turn, record, { why: 'it applies a step far longer than usual', evict: true });
     } else if (state.phase === 'run' && isOverdue(state, record, nowMs)) {

@@ -146,22 +146,10 @@ export function replaceAllWhenNobodyComputes(turn: Turn): void {
   if (workersByAge(state).some((record) => record.role === 'load')) return;
   const next = chooseNext(turn);
   const roles = workersByAge(state).map((record) => roleAt(turn, record, next));
-  if (roles.every((role) => role === 'wait')) return beginBelowTheLost(turn);
   const stays = workersByAge(state).every((record, i) => record.role === roles[i]);
   if (stays && next === state.next) return;
   beginAt(turn, next);
   for (const record of workersByAge(state)) placeWorker(turn, record);
-}
-
-/**
- * Everybody is ahead of a ledger whose missing entries nobody has: those steps are computed again. Some worker that is
- * on its way may have the entries yet.
- */
-function beginBelowTheLost(turn: Turn): void {
-  const { state, nowMs } = turn;
-  if (nowMs < state.gatherUntilMs + state.rules.suspectMs) return;
-  const why = `the ledger is lost from step ${state.head} on: those steps are computed again`;
-  for (const record of workersByAge(state)) loseWorker(turn, record, { why, evict: true });
 }
 
 function reasonToRefuse(turn: Turn, hello: HelloFacts): string | null {

@@ -151,20 +151,22 @@ async function underKills(run: DisturbedRun, everySteps: number): Promise<object
 
 /** Seconds without a second member, times the missing ones, between two times. */
 function absence(stage: Stage, fromMs: number, toMs: number): number {
-  let members = 2;
+  const members = new Set<string>();
   let lastMs = fromMs;
   let away = 0;
-  for (const { kind, wallMs } of stage.run.events()) {
-    const change = kind === 'worker-lost' ? -1 : kind === 'worker-joined' ? 1 : 0;
-    if (change === 0) continue;
-    if (wallMs > fromMs && wallMs <= toMs) {
-      away += Math.max(0, 2 - members) * (wallMs - lastMs);
-      lastMs = wallMs;
-    }
-    if (wallMs <= toMs) members = Math.max(0, Math.min(2, members + change));
-    if (wallMs <= fromMs) lastMs = fromMs;
+  const passUntil = (wallMs: number): void => {
+    const untilMs = Math.min(Math.max(wallMs, lastMs), toMs);
+    away += Math.max(0, 2 - members.size) * (untilMs - lastMs);
+    lastMs = untilMs;
+  };
+  for (const { kind, wallMs, worker = '' } of stage.run.events()) {
+    if (kind !== 'worker-lost' && kind !== 'worker-joined') continue;
+    passUntil(wallMs);
+    if (kind === 'worker-lost') members.delete(worker);
+    else members.add(worker);
   }
-  return (away + Math.max(0, 2 - members) * (toMs - lastMs)) / 1000;
+  passUntil(toMs);
+  return away / 1000;
 }
 
 async function speedOver(
