@@ -27,6 +27,9 @@ export class CheckpointOrders {
     this.#abort = abort;
     const signal = AbortSignal.any([over, abort.signal]);
     const { mathHash, opsHash } = ledger.entry(step - 1) ?? ledger.head;
+    const stateDigest = this.#agreed(step, stripes, signal);
+    // Whoever writes asks for it late, or fails before.
+    stateDigest.catch(() => undefined);
     const written = context.checkpoints.write({
       step,
       sources: stripes.map((stripe) => ({ ...stripe, address: this.#leadership.addressOf(stripe.worker) })),
@@ -34,7 +37,7 @@ export class CheckpointOrders {
       number: ++this.#count,
       head: { mathHash, opsHash },
       signal,
-      stateDigest: this.#agreed(step, stripes, signal),
+      stateDigest,
     });
     void written.then(
       (manifest) => {

@@ -13,7 +13,7 @@ import { percentiles } from './percentiles.js';
 
 const LOSSES = Number(process.env['CRIA_FIGURES_LOSSES'] ?? '20');
 const FIGURES_MS = 3_600_000;
-/** Sequences of a step that takes about as long as a new worker needs to come. */
+/** Sequences of a step that takes about as long as a new worker needs to come; half of it where kills are rarer. */
 const LONG_STEPS = 256;
 /** Later kills fall at other moments of a step. */
 const PHASES = [0.1, 0.35, 0.6, 0.85];
@@ -61,7 +61,11 @@ describe.runIf(process.platform === 'linux')('what a loss costs', () => {
   for (const onLoss of ['salvage', 'discard'] as const) {
     for (const everySteps of [5.5, 1.4]) {
       figure(`one kill per ${everySteps} step times, ${onLoss}`, async (stage) => {
-        const run = await startFiguresRun(stage, { workers: 2, onLoss, globalBatch: LONG_STEPS });
+        const run = await startFiguresRun(stage, {
+          workers: 2,
+          onLoss,
+          globalBatch: everySteps < 2 ? LONG_STEPS : LONG_STEPS / 2,
+        });
         return { everySteps, onLoss, ...(await underKills(run, everySteps)) };
       });
     }
