@@ -34,6 +34,8 @@ export class Invariants {
   /** A bit was turned over on purpose: damage may be found, wrong states may be there; none may get into the ledger. */
   #isFlipped = false;
   #lastProgressMs = 0;
+  /** When the last fault so far is over; one that waits for a point may come late. */
+  #faultsUntilMs = FAULTS_UNTIL_MS;
   #stallMs = 0;
   readonly notes = new Map<string, number>();
   readonly sessions = new Map<string, WorkerSession>();
@@ -51,10 +53,15 @@ export class Invariants {
   /** I11: a step is through, a checkpoint is written, or the run has ended. */
   progressed(): void {
     const { nowMs } = this.#world;
-    const stallMs = nowMs - Math.max(this.#lastProgressMs, FAULTS_UNTIL_MS);
+    const stallMs = nowMs - Math.max(this.#lastProgressMs, this.#faultsUntilMs);
     this.#lastProgressMs = nowMs;
     this.#stallMs = Math.max(this.#stallMs, stallMs);
     this.#check('I11', stallMs <= STALL_MAX_MS, () => `nothing went on for ${stallMs.toFixed(0)} ms`);
+  }
+
+  /** A fault that lasts until then. */
+  disturbed(untilMs: number): void {
+    this.#faultsUntilMs = Math.max(this.#faultsUntilMs, untilMs);
   }
 
   flipped(): void {

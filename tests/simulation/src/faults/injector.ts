@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.js';
 import type { CoordinatorPlace } from '../coordinator/coordinator-place.js';
 import type { WorkerPlace } from '../worker/worker-place.js';
 import type { SimProcess } from '../world/process.js';
-import { describeFault, type Fault } from './fault.js';
+import { describeFault, type Fault, type FaultAction } from './fault.js';
 
 export interface Targets {
   readonly workers: readonly WorkerPlace[];
@@ -44,6 +44,7 @@ export class Injector {
     const { world, redis } = this.#cluster;
     const { action } = fault;
     world.log('fault', () => `${describeFault(fault)} ${hit}`);
+    this.#cluster.invariants.disturbed(world.nowMs + durationOf(action));
     switch (action.do) {
       case 'kill':
         return this.#process(action.who, hit)?.kill();
@@ -123,4 +124,10 @@ export class Injector {
     world.log('people', () => `want ${JSON.stringify(redis.data.desired)}`);
     redis.publish('desired');
   }
+}
+
+/** How long it lasts; what is over at once has no duration. */
+function durationOf(action: FaultAction): number {
+  if ('forMs' in action) return action.forMs;
+  return 'downMs' in action ? action.downMs : 0;
 }
