@@ -13,7 +13,7 @@ import { percentiles } from './percentiles.js';
 
 const LOSSES = Number(process.env['CRIA_FIGURES_LOSSES'] ?? '20');
 const FIGURES_MS = 3_600_000;
-/** Sequences of a step that takes about as long as a new worker needs to come; half of it where kills are rarer. */
+/** Sequences of a step that takes about as long as a new worker needs to come; a quarter of it where kills are rarer. */
 const LONG_STEPS = 256;
 /** Later kills fall at other moments of a step. */
 const PHASES = [0.1, 0.35, 0.6, 0.85];
@@ -64,7 +64,7 @@ describe.runIf(process.platform === 'linux')('what a loss costs', () => {
         const run = await startFiguresRun(stage, {
           workers: 2,
           onLoss,
-          globalBatch: everySteps < 2 ? LONG_STEPS : LONG_STEPS / 2,
+          globalBatch: everySteps < 2 ? LONG_STEPS : LONG_STEPS / 4,
         });
         return { everySteps, onLoss, ...(await underKills(run, everySteps)) };
       });
@@ -123,7 +123,7 @@ async function join(
   await run.whole();
   const meanwhile = stage.run
     .metrics()
-    .filter(({ wallMs }) => wallMs >= hello.wallMs && wallMs <= joined.wallMs);
+    .filter(({ wallMs, stepMs }) => wallMs >= hello.wallMs && wallMs - stepMs <= joined.wallMs);
   return {
     seconds: (joined.wallMs - hello.wallMs) / 1000,
     mebibytes: bytes / 2 ** 20,
