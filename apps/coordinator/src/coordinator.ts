@@ -131,8 +131,8 @@ export class Coordinator {
         if (end.kind !== 'stepped-down') return end;
         this.#parts.log.info({ why: end.why }, 'steps down');
         if (signal.aborted) return null;
-        // A number is never led under twice: Redis may have forgotten it.
         copies = end.copies;
+        // A number is never led under twice: Redis may have forgotten it.
         termAtLeast = Math.max(termAtLeast, end.termAtLeast, this.#lastTerm + 1);
         await sleep(clock, RETRY_MS, signal).catch(() => undefined);
       }

@@ -87,6 +87,12 @@ export function longestVerified(
   };
 }
 
+/** Step after the newest entry of a copy that follows `head`; that after `head` when none does. */
+export function verifiedEnd(copy: LedgerCopy, head: ChainPoint): number {
+  const choice = longestVerified([copy], [{ ...head, source: 'head' }]);
+  return (choice.kind === 'head' ? choice.head.step : head.step) + 1;
+}
+
 /**
  * Anchors become segments without entries, so that everything below knows one kind of thing. A copy
  * that nothing vouches for, but that holds together in itself, is no candidate for the head; it is

@@ -22,7 +22,7 @@ export type { ChainPoint } from './chain.js';
 export { formatLine, parseLine } from './line.js';
 export { verifyChain } from './verify.js';
 export type { ChainReport } from './verify.js';
-export { longestVerified } from './head.js';
+export { longestVerified, verifiedEnd } from './head.js';
 export type { Anchor, Divergence, HeadChoice, LedgerCopy, RejectedCopy } from './head.js';
 export { meanLoss } from './mean-loss.js';
 export { parseCopy } from './copy.js';

@@ -9,6 +9,7 @@ export { withDeadline } from './deadline.js';
 export { FakeClock } from './fake-clock.js';
 export { requireLoopback } from './loopback.js';
 export { philox, Rng } from './rng.js';
+export { StepTail } from './step-tail.js';
 export { ResourceStack } from './lifecycle.js';
 export type { Service } from './lifecycle.js';
 export { createLog, silentLog } from './log.js';

@@ -1,14 +1,17 @@
 // run.json: where a run's processes are, for commands on this machine; written whole and renamed.
 import { CriaError, randomId, systemCode } from '@cria/runtime';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RunFile } from '../options.js';
 
 export const RUN_FILE = 'run.json';
 
+/** run.json holds the token for the POST routes. */
+const PRIVATE = 0o600;
+
 export function writeRunFile(outDir: string, file: RunFile): void {
   const path = join(outDir, RUN_FILE);
-  const temporary = writeTemporary(path, file);
+  const temporary = writeTemporary(path, textOf(file), PRIVATE);
   try {
     renameSync(temporary, path);
   } catch (cause) {
@@ -28,13 +31,23 @@ export function claimRunFile(outDir: string, file: Omit<RunFile, 'token'>): stri
   const known = readRunFile(outDir)?.token;
   if (known !== undefined) return known;
   const token = randomId(16);
-  const temporary = writeTemporary(path, { ...file, token });
+  return makeOnce(path, textOf({ ...file, token }), PRIVATE) ? token : (readRunFile(outDir)?.token ?? token);
+}
+
+/**
+ * Makes a file unless there is one: of several that do so at once one does, and nobody sees half of it.
+ *
+ * @returns whether this call made it
+ */
+export function makeOnce(path: string, text: string, mode: number): boolean {
+  if (existsSync(path)) return false;
+  const temporary = writeTemporary(path, text, mode);
   try {
     linkSync(temporary, path);
-    return token;
+    return true;
   } catch (cause) {
     if (systemCode(cause) !== 'EEXIST') throw cannotWrite(path, cause);
-    return readRunFile(outDir)?.token ?? token;
+    return false;
   } finally {
     rmSync(temporary, { force: true });
   }
@@ -51,11 +64,15 @@ export function readRunFile(outDir: string): RunFile | null {
   }
 }
 
-function writeTemporary(path: string, file: RunFile): string {
+function textOf(file: RunFile): string {
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+function writeTemporary(path: string, text: string, mode: number): string {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(temporary, text, { mode });
     return temporary;
   } catch (cause) {
     rmSync(temporary, { force: true });

@@ -122,10 +122,11 @@ const NEWCOMER_SLOWER = 20;
  * finished a slot nothing is known: the first one may have to be compiled for.
  */
 export function isOverdue(state: LeaderState, record: WorkerRecord, nowMs: number): boolean {
+  const elapsedMs = nowMs - record.busySinceMs;
+  const { suspectMs } = state.rules;
+  if (elapsedMs <= suspectMs || loadOf(state, record.id) === 0) return false;
   const usualMs = record.slotMs ?? NEWCOMER_SLOWER * slowestSlotMs(state);
-  if (usualMs === 0) return false;
-  const longestMs = Math.max(state.rules.suspectMs, 4 * usualMs) + usualMs;
-  return nowMs - record.busySinceMs > longestMs && loadOf(state, record.id) > 0;
+  return usualMs > 0 && elapsedMs > Math.max(suspectMs, 4 * usualMs) + usualMs;
 }
 
 /** 0 when none is known. */

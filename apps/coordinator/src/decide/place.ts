@@ -145,8 +145,7 @@ export function replaceAllWhenNobodyComputes(turn: Turn): void {
   if (state.workers.size === 0 || membersOf(state).length > 0) return;
   if (workersByAge(state).some((record) => record.role === 'load')) return;
   const next = chooseNext(turn);
-  const roles = workersByAge(state).map((record) => roleAt(turn, record, next));
-  const stays = workersByAge(state).every((record, i) => record.role === roles[i]);
+  const stays = workersByAge(state).every((record) => record.role === roleAt(turn, record, next));
   if (stays && next === state.next) return;
   beginAt(turn, next);
   for (const record of workersByAge(state)) placeWorker(turn, record);

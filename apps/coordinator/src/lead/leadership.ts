@@ -1,6 +1,6 @@
 // One leadership, from the lease to stepping down: feeds events to decideLeader, one at a time, and carries out what
 // it says. Everything that has to outlive it lies in the ledger, the checkpoint store and the workers.
-import type { LedgerCopy, LedgerFile } from '@cria/ledger';
+import { verifiedEnd, type LedgerCopy, type LedgerFile } from '@cria/ledger';
 import type { SeatsOffer, ShardsBoard, Term } from '@cria/queue';
 import { CriaError, type WorkerId } from '@cria/runtime';
 import type { LeaderEvent, NoteKind } from '../decide/leader-events.js';
@@ -8,7 +8,7 @@ import { decideLeader } from '../decide/leader.js';
 import type { Desired, Ending, LeaderState } from '../decide/leader-state.js';
 import { messageEvent, type ReportReader } from '../decide/message-event.js';
 import type { LedgerKeeper } from '../ledger/ledger-keeper.js';
-import { fetchWorkerEntries, verifiedEnd } from '../ledger/worker-entries.js';
+import { fetchWorkerEntries } from '../ledger/worker-entries.js';
 import type { ControlSink, WorkerMessage } from '../rpc/control-server.js';
 import { reportReader } from '../rpc/report-reader.js';
 import type { LeaderMessage, WorkerLink } from '../rpc/worker-link.js';

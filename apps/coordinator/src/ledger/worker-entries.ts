@@ -1,6 +1,6 @@
 // Ledger entries that a worker holds, fetched as one more copy for the next recovery.
 import { plainPeerClient } from '@cria/collective';
-import { longestVerified, parseCopy, type ChainPoint, type LedgerCopy } from '@cria/ledger';
+import { parseCopy, type LedgerCopy } from '@cria/ledger';
 import { Content, type Term } from '@cria/protocol';
 import { systemClock } from '@cria/runtime';
 
@@ -41,10 +41,4 @@ export async function fetchWorkerEntries(order: WorkerEntriesOrder): Promise<Led
   } finally {
     client.close();
   }
-}
-
-/** Step after the newest entry of the copy that follows `head`. */
-export function verifiedEnd(copy: LedgerCopy, head: ChainPoint): number {
-  const choice = longestVerified([copy], [{ ...head, source: 'this leader' }]);
-  return (choice.kind === 'head' ? choice.head.step : head.step) + 1;
 }

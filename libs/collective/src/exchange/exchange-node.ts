@@ -5,7 +5,7 @@ import { Content } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
 import { partCount } from '@cria/kernels';
 import type { Clock } from '@cria/runtime';
-import { assert, CriaError } from '@cria/runtime';
+import { assert, CriaError, StepTail } from '@cria/runtime';
 import { faultySlots } from '../plan/exchange-plan.js';
 import type { SlotResult } from '../report/report-part.js';
 import { Change } from '../wire/change.js';
@@ -13,7 +13,6 @@ import type { FrameTap } from '../wire/part-source.js';
 import { PeerClient } from '../wire/peer-client.js';
 import { PeerServer } from '../wire/peer-server.js';
 import { ExchangeRun } from './exchange-run.js';
-import { LedgerLines } from './ledger-lines.js';
 import type { Served } from './node-source.js';
 import { NodeSource } from './node-source.js';
 import type { ExchangeEvent, ExchangeOrder, ExchangeOutcome, Prepared } from './order.js';
@@ -95,7 +94,7 @@ export class ExchangeNode {
       keeper: new StateKeeper(settings.state, kernels, (position) =>
         emit({ kind: 'stripe-pulled', position }),
       ),
-      ledger: new LedgerLines(),
+      ledger: new StepTail<string>(),
     };
     this.#change.notify();
   }

@@ -1,11 +1,12 @@
 // What this process says to a Fetch: which run and process, which term and attempt, and whether the bytes are there.
+import type { StepTail } from '@cria/runtime';
 import { Content } from '@cria/protocol';
 import type { FetchRequest } from '@cria/protocol';
 import type { Kernels } from '@cria/kernels';
 import { partCount } from '@cria/kernels';
 import type { Change } from '../wire/change.js';
 import type { PartAnswer, PartSource } from '../wire/part-source.js';
-import type { LedgerLines } from './ledger-lines.js';
+import { ledgerPart } from './ledger-lines.js';
 import type { ExchangeOrder } from './order.js';
 import { isNewer, isSameExchange } from './order.js';
 import type { PartReducer } from './part-reducer.js';
@@ -23,7 +24,8 @@ export interface Served {
   readonly reduced: ReducedStore;
   readonly rooms: SharedRooms;
   readonly keeper: StateKeeper;
-  readonly ledger: LedgerLines;
+  /** Ledger lines by step. */
+  readonly ledger: StepTail<string>;
   readonly kernels: Kernels;
   /** The newest Exchange, and whether the accumulator is served under it. */
   readonly newest: { readonly order: ExchangeOrder; readonly servesAccumulator: boolean } | null;
@@ -59,7 +61,7 @@ export class NodeSource implements PartSource {
       case Content.CONTENT_STATE:
         return isStale(served, request) ?? served.keeper.answer(request.part, request.step);
       case Content.CONTENT_LEDGER:
-        return isStale(served, request) ?? served.ledger.answer(request.part);
+        return isStale(served, request) ?? ledgerPart(served.ledger, request.part);
       default:
         return refused(`there is no content ${request.content}`);
     }

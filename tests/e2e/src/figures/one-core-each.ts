@@ -1,6 +1,7 @@
 // Every worker has one core and no other, so that who survives does not become faster by the death of the others.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { systemCode } from '@cria/runtime';
 import type { Stage } from '../stage.js';
 
 const LOOK_MS = 100;
@@ -26,7 +27,8 @@ function bind(pid: number, core: number): void {
     execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)], {
       stdio: 'ignore',
     });
-  } catch {
-    // It is gone already.
+  } catch (error) {
+    // The worker may be gone already; without the tool there is nothing to measure.
+    if (systemCode(error) === 'ENOENT') throw error;
   }
 }

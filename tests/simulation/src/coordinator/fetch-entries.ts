@@ -1,6 +1,6 @@
 // Ledger entries that a worker holds, as one more copy for the next recovery
-// (apps/coordinator/src/ledger/worker-entries.ts). What verifies is decided by the real longestVerified.
-import { longestVerified, pointAfter, type LedgerCopy } from '@cria/ledger';
+// (apps/coordinator/src/ledger/worker-entries.ts). What verifies is decided by the real code.
+import { pointAfter, verifiedEnd, type LedgerCopy } from '@cria/ledger';
 import type { WorkerId } from '@cria/runtime';
 import { parseEntry } from '../model/entry-line.js';
 import { pullPart, type PeerRequest } from '../worker/peer.js';
@@ -27,7 +27,5 @@ export function* fetchEntries(
   take(copy);
   const newest = ledger.entry(ledger.length - 1);
   const head = newest === null ? genesisOf(cluster) : pointAfter(newest);
-  const choice = longestVerified([copy], [{ ...head, source: 'this leader' }]);
-  const end = (choice.kind === 'head' ? choice.head.step : head.step) + 1;
-  leadership.post({ kind: 'entries-fetched', worker, end });
+  leadership.post({ kind: 'entries-fetched', worker, end: verifiedEnd(copy, head) });
 }

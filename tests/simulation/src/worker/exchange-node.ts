@@ -1,5 +1,6 @@
 // A worker's exchange thread: what it serves, and the Exchange under way (libs/collective/src/exchange/exchange-node.ts,
 // node-source.ts). Methods run in the thread; ThreadPort carries calls there and back.
+import { StepTail } from '@cria/runtime';
 import type { Cluster } from '../cluster.js';
 import type { Shape } from '../model/mathematics.js';
 import type { Future } from '../world/future.js';
@@ -13,7 +14,6 @@ import {
   type ExchangeOutcome,
 } from './exchange-order.js';
 import { ExchangeRun } from './exchange-run.js';
-import { LedgerLines } from './ledger-lines.js';
 import type { Memory } from './memory.js';
 import { PeerSource, type PeerAnswer, type PeerRequest } from './peer.js';
 import { ReducedStore } from './reduced-store.js';
@@ -44,7 +44,7 @@ export class ExchangeNode {
   readonly registry: SlotRegistry;
   readonly reduced = new ReducedStore();
   readonly keeper: StateKeeper;
-  readonly ledger = new LedgerLines();
+  readonly ledger = new StepTail<string>();
   readonly #options: ExchangeNodeOptions;
   readonly #turns: Chain;
   #current: Current | null = null;
@@ -159,7 +159,7 @@ export class ExchangeNode {
     const { workerId } = this.#options;
     if (request.to !== workerId) return { kind: 'refused', reason: `this is ${workerId}, not ${request.to}` };
     if (request.content === 'state') return this.#statePart(request);
-    if (request.content === 'ledger') return this.#staleTerm(request) ?? this.ledger.answer(request.part);
+    if (request.content === 'ledger') return this.#staleTerm(request) ?? this.#ledgerPart(request.part);
     const current = this.#current;
     if (current === null || isNewer(request, current.order)) {
       return { kind: 'not-yet', reason: 'that attempt is not known here yet' };
@@ -176,6 +176,13 @@ export class ExchangeNode {
 
   #statePart(request: PeerRequest): PeerAnswer {
     return this.#staleTerm(request) ?? this.keeper.answer(request.part, request.step);
+  }
+
+  #ledgerPart(from: number): PeerAnswer {
+    const lines = this.ledger.from(from);
+    if (lines === null) return { kind: 'refused', reason: `lines begin at step ${this.ledger.first} here` };
+    const none = { value: 0, counts: [], losses: [], digests: [], digest: 0, slots: [] };
+    return { kind: 'part', ...none, position: this.ledger.end, lines };
   }
 
   #staleTerm({ term }: PeerRequest): PeerAnswer | null {
